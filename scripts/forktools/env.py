@@ -1,0 +1,112 @@
+"""The environment in which the scripts run: .venv, with the tools, upstream's requirements and the fork as editable.
+
+Promises: needs nothing but this interpreter and a package index (no module here is from outside the standard library);
+when it is done, `.venv/bin/python` imports `openai` from src/ and its metadata is there; when nothing changed since,
+only the tree is laid. Safe to run twice, also at the same time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import venv
+import hashlib
+import argparse
+import subprocess
+from typing import Generator
+from pathlib import Path
+from contextlib import contextmanager
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+MANIFEST = ROOT / ".laid.json"  # of forktools.lay, which imports more than there is yet
+STAMP = VENV / ".stamp"
+OLDEST = (3, 10)
+
+
+def main() -> int:
+    """Sets up the environment and lays the tree; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="scripts/bootstrap", description="Sets up .venv and lays src/openai.")
+    parser.add_argument("--keep-edits", action="store_true", help="do not stop at an edit that nothing would overwrite")
+    parser.add_argument("--tools", action="store_true", help="only the tools, when a tree is laid already")
+    options = parser.parse_args()
+    if sys.version_info < OLDEST:
+        print(f"bootstrap: Python {sys.version.split()[0]} is too old, 3.10 is the oldest.", file=sys.stderr)
+        return 1
+    with _alone():
+        if not _same_interpreter():
+            _say(f"making .venv with Python {sys.version.split()[0]}")
+            venv.create(VENV, clear=True, with_pip=True)
+        stale = not STAMP.is_file() or STAMP.read_text(encoding="utf-8") != _state()
+        if stale:
+            _say("installing the tools")
+            status = _pip("install", "--requirement", "requirements/dev.txt")
+            if status:
+                return status
+        if options.tools and MANIFEST.is_file():
+            return 0  # scripts/refresh: what is to be laid is what it is about to write
+        lay = [str(PYTHON), "-m", "forktools.lay"] + (["--keep-edits"] if options.keep_edits else [])
+        status = subprocess.run(lay, cwd=ROOT, env=_environment()).returncode
+        if status or not stale:
+            return status
+        _say("installing the fork as editable")
+        status = _pip("install", "--editable", ".")
+        if not status:
+            STAMP.write_text(_state(), encoding="utf-8")
+        return status
+
+
+def _say(text: str) -> None:
+    print(f"bootstrap: {text}", file=sys.stderr, flush=True)
+
+
+def _environment() -> dict[str, str]:
+    # The tree was laid with the edits looked at already, so that the editable install need not stop at them again.
+    return {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "OPENAI_FORK_KEEP_EDITS": "1"}
+
+
+def _pip(*arguments: str) -> int:
+    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "-qq", *arguments]
+    # PYTHONPATH would reach into pip's isolated build environment.
+    environment = {key: value for key, value in _environment().items() if key != "PYTHONPATH"}
+    return subprocess.run(pip, cwd=ROOT, env=environment).returncode
+
+
+def _same_interpreter() -> bool:
+    """Whether .venv is there, of this interpreter's version, and has pip (one that `uv sync` made has none)."""
+    code = "import sys, pip; print(sys.version)"
+    try:
+        answer = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True)
+    except OSError:
+        return False
+    return answer.returncode == 0 and answer.stdout.strip() == sys.version.strip()
+
+
+def _state() -> str:
+    """What the installed packages depend on, and which ones are there: `uv sync`, say, removes some."""
+    state = hashlib.sha256()
+    for path in [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "pyproject.toml"]:
+        state.update(path.read_bytes())
+    series = (ROOT / "patches" / "series.toml").read_text(encoding="utf-8")
+    state.update("".join(re.findall(r"^(?:upstream|revision)\b.*\n", series, re.MULTILINE)).encode())
+    for path in sorted(VENV.glob("lib/python*/site-packages/*.dist-info")):
+        state.update(path.name.encode())
+    return state.hexdigest()
+
+
+@contextmanager
+def _alone() -> Generator[None]:
+    try:
+        import fcntl
+    except ImportError:  # no such lock on this system; two runs at the same time are then the user's affair
+        yield
+        return
+    with open(ROOT / ".venv.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,355 @@
+"""The fork builds and installs in every way that people install things, always to the same bytes, or says why not.
+
+All of it for real: the release that patches/series.toml pins, pip, uv, `python -m build`, git. Slow, and the only tests
+that need a package index, hence marked `install`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tarfile
+import zipfile
+import subprocess
+from typing import Mapping, Iterator
+from pathlib import Path
+from email.parser import Parser
+from importlib.metadata import version
+
+import pytest
+
+from forktools import ROOT, pin, tree, series, compose
+
+pytestmark = pytest.mark.install
+
+PLAN = series.load(ROOT)
+# The release before the pinned one, as an example of a build environment that does not fit.
+OTHER = "3.53.0"
+LANGCHAIN = "langchain-openai==1.7.3"
+BACK_END = [f"{name}=={version(name)}" for name in ("hatchling", "unidiff")]
+UV = Path(sys.executable).with_name("uv")
+
+SHOW = """
+import openai, importlib.metadata as metadata
+from openai.lib import background
+print(openai.__version__, metadata.version("openai"), openai.__file__)
+"""
+
+
+def run(*command: str | Path, cwd: Path, env: Mapping[str, str] | None = None, fails: bool = False) -> str:
+    """Runs a command as from a fresh shell and returns all that it printed."""
+    ours = ("PYTHON", "VIRTUAL_ENV", "GIT_", "PYTEST", "COV_", "SOURCE_DATE_EPOCH")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**clean, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert (done.returncode != 0) == fails, done.stdout
+    return done.stdout
+
+
+def pip(
+    python: Path, *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None, fails: bool = False
+) -> str:
+    return run(python, "-m", "pip", "--disable-pip-version-check", "-q", *arguments, cwd=cwd, env=env, fails=fails)
+
+
+def environment(folder: Path) -> Path:
+    """A new virtual environment; returns its interpreter."""
+    run(sys.executable, "-m", "venv", folder, cwd=ROOT)
+    return folder / "bin" / "python"
+
+
+def tree_of(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def clone(target: Path) -> Path:
+    """What a clone of this repository would hold, committed."""
+    for path in tree.listed(ROOT):
+        if (ROOT / path).is_file():
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            (target / path).write_bytes((ROOT / path).read_bytes())
+            (target / path).chmod((ROOT / path).stat().st_mode)
+    run("git", "init", "--quiet", "--initial-branch=main", cwd=target)
+    run("git", "add", "--all", cwd=target)
+    identity = ("-c", "user.name=T", "-c", "user.email=t@localhost")
+    run("git", *identity, "commit", "--quiet", "--message=all", cwd=target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def upstream() -> pin.Upstream:
+    return pin.cached(ROOT, PLAN.upstream)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone that no test changes."""
+    return clone(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture(scope="module")
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that pip builds in a clone."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip(Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", folder, repository, cwd=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture
+def no_git(tmp_path: Path) -> dict[str, str]:
+    """An environment with nothing on the PATH."""
+    (tmp_path / "empty").mkdir()
+    return {"PATH": str(tmp_path / "empty")}
+
+
+def test_wheel_holds_the_composed_package_and_nothing_else(wheel: Path, upstream: pin.Upstream) -> None:
+    files = tree_of(wheel)
+    composed = compose.compose(ROOT, PLAN, upstream)
+    info = f"openai-{PLAN.version}.dist-info"
+    expected = dict(composed.package())
+    assert {name: text for name, text in files.items() if not name.startswith(info)} == expected
+    assert {name for name in files if name.startswith(info)} == {
+        f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE", "licenses/NOTICE")
+    }
+    assert files[f"{info}/licenses/LICENSE"] == upstream.licence
+    notice = files[f"{info}/licenses/NOTICE"].decode()
+    assert all(path[len("src/") :] in notice for path in composed.changed)
+
+
+def test_wheel_metadata_is_upstreams_but_for_the_version(wheel: Path) -> None:
+    theirs = Parser().parsestr(pin.find(PLAN.upstream, [ROOT / pin.CACHE / PLAN.upstream]).read_text("METADATA") or "")
+    ours = Parser().parsestr(tree_of(wheel)[f"openai-{PLAN.version}.dist-info/METADATA"].decode())
+    assert ours["Name"] == "openai"
+    assert ours["Version"] == PLAN.version
+    for field in ("Summary", "Requires-Python", "License-Expression"):
+        assert theirs[field] and ours[field] == theirs[field]
+    for field in ("Requires-Dist", "Provides-Extra", "Classifier"):
+        assert theirs.get_all(field) and sorted(ours.get_all(field, [])) == sorted(theirs.get_all(field, []))
+
+
+def test_build_twice_gives_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
+    other = clone(tmp_path / "some where else")
+    for path in other.rglob("*"):
+        if path.is_file() and ".git" not in path.parts:
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+            path.chmod(path.stat().st_mode & 0o700)
+    env = {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    pip(Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", tmp_path, other, cwd=tmp_path, env=env)
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_pip_git_url_beside_langchain_openai_installs_and_imports(repository: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "env")
+    pip(python, "install", f"git+file://{repository}", LANGCHAIN, cwd=tmp_path)
+    shown = run(python, "-c", SHOW, cwd=tmp_path).split()
+    assert shown[:2] == [PLAN.upstream, PLAN.version]
+    assert shown[2].startswith(str(tmp_path / "env"))
+    assert run(python, "-m", "pip", "check", cwd=tmp_path).strip() == "No broken requirements found."
+    run(python, "-c", "from langchain_openai import ChatOpenAI", cwd=tmp_path)
+
+
+def test_uv_pip_git_url_installs(repository: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "env")
+    run(UV, "pip", "install", "--quiet", "--python", python, f"openai @ git+file://{repository}", cwd=tmp_path)
+    assert run(python, "-c", SHOW, cwd=tmp_path).split()[:2] == [PLAN.upstream, PLAN.version]
+    run(UV, "pip", "check", "--python", python, cwd=tmp_path)
+
+
+def test_uv_project_beside_langchain_openai_installs(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "caller"\nversion = "0"\nrequires-python = ">=3.10"\n'
+        f'dependencies = ["openai", "{LANGCHAIN}"]\n'
+        f'[tool.uv.sources]\nopenai = {{ git = "file://{repository}" }}\n'
+    )
+    run(UV, "sync", "--quiet", "--python", sys.executable, cwd=tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    assert run(python, "-c", SHOW, cwd=tmp_path).split()[:2] == [PLAN.upstream, PLAN.version]
+    run(python, "-c", "from langchain_openai import ChatOpenAI", cwd=tmp_path)
+
+
+def test_sdist_without_git_gives_the_same_wheel(
+    repository: Path, wheel: Path, tmp_path: Path, no_git: dict[str, str]
+) -> None:
+    # `python -m build` makes the sdist, and a wheel from the sdist.
+    run(sys.executable, "-m", "build", "--outdir", tmp_path, repository, cwd=tmp_path, env=no_git)
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = [name.partition("/")[2] for name in archive.getnames()]
+    assert not [name for name in names if name.startswith(compose.HOME) and not name.startswith(compose.OWN)]
+    assert {"pyproject.toml", "patches/series.toml", "scripts/hatch_build.py", "LICENSE", "NOTICE"} <= set(names)
+    built = tmp_path / "built"
+    pip(Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", built, sdist, cwd=tmp_path, env=no_git)
+    assert (built / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_archive_without_git_gives_the_same_wheel(
+    repository: Path, wheel: Path, tmp_path: Path, no_git: dict[str, str]
+) -> None:
+    run("git", "archive", "--output", tmp_path / "archive.tar", "HEAD", cwd=repository)
+    with tarfile.open(tmp_path / "archive.tar") as archive:
+        archive.extractall(tmp_path / "archive", filter="data")
+    folder = tmp_path / "built"
+    pip(
+        Path(sys.executable),
+        "wheel",
+        "--no-deps",
+        "--wheel-dir",
+        folder,
+        tmp_path / "archive",
+        cwd=tmp_path,
+        env=no_git,
+    )
+    assert (folder / wheel.name).read_bytes() == wheel.read_bytes()
+
+
+def test_pip_editable_lays_the_tree_and_keeps_edits(tmp_path: Path, upstream: pin.Upstream) -> None:
+    fork = clone(tmp_path / "fork")
+    python = environment(tmp_path / "env")
+    pip(python, "install", "--editable", fork, cwd=tmp_path)
+    shown = run(python, "-c", SHOW, cwd=tmp_path).split()
+    assert shown == [PLAN.upstream, PLAN.version, str(fork / "src" / "openai" / "__init__.py")]
+    composed = compose.compose(ROOT, PLAN, upstream)
+    assert all((fork / path).read_bytes() == content for path, content in composed.files.items())
+    assert run("git", "status", "--porcelain", cwd=fork) == ""
+    assert run(python, "-m", "pip", "check", cwd=tmp_path).strip() == "No broken requirements found."
+
+    edited = fork / "src" / "openai" / "_client.py"
+    edited.write_bytes(edited.read_bytes() + b"# mine\n")
+    printed = pip(python, "install", "--editable", fork, cwd=tmp_path, fails=True)
+    assert "openai fork: src/openai/_client.py: edited, and the edit is in no patch" in printed
+    assert edited.read_bytes().endswith(b"# mine\n")
+
+
+def test_uv_sync_in_the_fork_lays_the_tree(tmp_path: Path) -> None:
+    fork = clone(tmp_path / "fork")
+    run(UV, "sync", "--quiet", "--python", sys.executable, cwd=fork)
+    shown = run(fork / ".venv" / "bin" / "python", "-c", SHOW, cwd=tmp_path).split()
+    assert shown == [PLAN.upstream, PLAN.version, str(fork / "src" / "openai" / "__init__.py")]
+    assert run("git", "status", "--porcelain", cwd=fork) == ""
+
+
+class BuildEnvironment:
+    """An environment to build in without isolation, so that what is in it can be wrong."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.python = environment(folder / "env")
+        self.install("build", *BACK_END, f"openai=={PLAN.upstream}")
+
+    def install(self, *wanted: str | Path) -> None:
+        run(UV, "pip", "install", "--quiet", "--link-mode=copy", "--python", self.python, *wanted, cwd=self.folder)
+
+    def refusal(self, fork: Path) -> str:
+        """Builds `fork`, which has to be refused in one sentence with nothing left behind, and returns the sentence."""
+        command = (self.python, "-m", "build", "--wheel", "--no-isolation", "--skip-dependency-check")
+        printed = run(*command, fork, cwd=self.folder, fails=True)
+        assert not (fork / "dist").exists()
+        ignored = run("git", "status", "--porcelain", "--ignored", cwd=fork).splitlines()
+        assert not [line for line in ignored if line.startswith("!!") and not line.endswith("__pycache__/")]
+        sentences = [line for line in printed.splitlines() if "openai fork: " in line]
+        assert len(sentences) == 1, printed
+        assert "forktools" not in printed, "a traceback"
+        return sentences[0]
+
+
+@pytest.fixture(scope="module")
+def build_environment(tmp_path_factory: pytest.TempPathFactory) -> BuildEnvironment:
+    return BuildEnvironment(tmp_path_factory.mktemp("build"))
+
+
+@pytest.fixture
+def fork(tmp_path: Path) -> Iterator[Path]:
+    """A clone that the test may spoil."""
+    yield clone(tmp_path / "fork")
+
+
+def test_build_with_other_release_refuses(build_environment: BuildEnvironment, fork: Path) -> None:
+    build_environment.install(f"openai=={OTHER}")
+    try:
+        said = build_environment.refusal(fork)
+    finally:
+        build_environment.install(f"openai=={PLAN.upstream}")
+    assert f"holds openai {OTHER}, but the series is made for openai=={PLAN.upstream}." in said
+
+
+def test_build_with_the_fork_itself_refuses(build_environment: BuildEnvironment, fork: Path, wheel: Path) -> None:
+    build_environment.install(wheel)
+    try:
+        said = build_environment.refusal(fork)
+    finally:
+        build_environment.install("--reinstall", f"openai=={PLAN.upstream}")
+    assert f"holds openai {PLAN.version} (this fork itself, not the upstream release)" in said
+
+
+def test_build_with_a_changed_upstream_file_refuses(build_environment: BuildEnvironment, fork: Path) -> None:
+    found = run(build_environment.python, "-c", "import openai; print(openai.__file__)", cwd=build_environment.folder)
+    target = Path(found.strip()).with_name("_qs.py")
+    before = target.read_bytes()
+    target.write_bytes(before + b"\n")
+    try:
+        said = build_environment.refusal(fork)
+    finally:
+        target.write_bytes(before)
+    assert f"openai/_qs.py of openai {PLAN.upstream} does not match its RECORD" in said
+
+
+def test_build_with_a_hunk_that_does_not_fit_refuses(build_environment: BuildEnvironment, fork: Path) -> None:
+    path, patch = hook(fork)
+    lines = patch.read_text().splitlines(keepends=True)
+    at = next(i for i, line in enumerate(lines) if line.startswith("@@") and i > lines.index(f"+++ b/{path}\n"))
+    lines[at + 1] = " something else\n"
+    patch.write_text("".join(lines))
+    assert f"{patch.name} does not apply exactly to {path}" in build_environment.refusal(fork)
+
+
+def test_build_with_a_result_other_than_recorded_refuses(build_environment: BuildEnvironment, fork: Path) -> None:
+    path, _ = hook(fork)
+    sums = fork / compose.SUMS
+    sums.write_text(
+        "".join(
+            f"{'0' * 64}  {path}\n" if line.endswith(f"  {path}\n") else line
+            for line in sums.read_text().splitlines(keepends=True)
+        )
+    )
+    assert f"{path} is not the recorded one after the series" in build_environment.refusal(fork)
+
+
+def hook(fork: Path) -> tuple[str, Path]:
+    """A file of upstream that the series changes, and the patch that does it."""
+    path = next(iter(compose.read_sums(fork)))
+    return path, next(p for p in (fork / "patches").glob("*.patch") if f"\n+++ b/{path}\n" in p.read_text())
+
+
+def test_git_am_on_the_source_distribution_gives_the_tree_patch_by_patch(
+    tmp_path: Path, upstream: pin.Upstream
+) -> None:
+    wanted = ("download", "--no-deps", "--no-binary=:all:", f"openai=={PLAN.upstream}")
+    pip(Path(sys.executable), *wanted, "--dest", tmp_path, cwd=tmp_path)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (root,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    run("git", "init", "--quiet", cwd=root)
+    run("git", "config", "user.name", "T", cwd=root)
+    run("git", "config", "user.email", "t@localhost", cwd=root)
+    run("git", "add", "--all", "--force", cwd=root)
+    run("git", "commit", "--quiet", "--message=upstream", cwd=root)
+    env = {"PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    for patch in PLAN.patches:
+        run("git", "am", "--quiet", ROOT / "patches" / patch.file_name, cwd=root)
+        imported = run(sys.executable, "-c", "import openai; print(openai.__file__)", cwd=root, env=env)
+        assert imported.strip() == str(root / "src" / "openai" / "__init__.py"), patch.slug
+        if list((root / "tests" / "lib" / "background").glob("test_*.py")):
+            run(sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/lib/background", cwd=root, env=env)
+    composed = compose.compose(ROOT, PLAN, upstream)
+    assert composed.changed
+    assert all((root / path).read_bytes() == content for path, content in composed.files.items())

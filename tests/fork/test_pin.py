@@ -1,0 +1,123 @@
+"""The pinned distribution is taken only when it is the asked version and every file is as its RECORD says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from forktools import ROOT, Refusal, pin, series
+from tests.fork.support import VERSION, UPSTREAM, install
+
+INFO = f"openai-{VERSION}.dist-info"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return install(tmp_path / "site", UPSTREAM)
+
+
+def read(site: Path) -> pin.Upstream:
+    return pin.read(pin.find(VERSION, [site]))
+
+
+def replace_in_record(site: Path, path: str, line: str) -> None:
+    record = site / INFO / "RECORD"
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_text("".join(line if old.startswith(f"{path},") else old for old in lines))
+
+
+def test_read_intact_distribution_gives_every_file(site: Path) -> None:
+    upstream = read(site)
+    assert upstream.version == VERSION
+    assert {path: text.decode() for path, text in upstream.files.items()} == {
+        f"src/{path}": text for path, text in UPSTREAM.items()
+    }
+    assert upstream.licence == b"Do as you please.\n"
+
+
+def test_read_pinned_release_is_what_its_record_says() -> None:
+    upstream = pin.cached(ROOT, series.load(ROOT).upstream)
+    assert len(upstream.files) > 2000
+    assert f'__version__ = "{upstream.version}"' in upstream.files["src/openai/_version.py"].decode()
+
+
+def test_find_nothing_installed_refuses(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="^no openai distribution is installed here"):
+        pin.find(VERSION, [tmp_path])
+
+
+def test_find_other_version_refuses_and_names_both(tmp_path: Path) -> None:
+    install(tmp_path, UPSTREAM, "1.3.0")
+    with pytest.raises(Refusal, match=r"holds openai 1\.3\.0, but the series is made for openai==1\.2\.0\.$"):
+        pin.find(VERSION, [tmp_path])
+
+
+def test_find_fork_itself_refuses_and_says_so(tmp_path: Path) -> None:
+    install(tmp_path, UPSTREAM, f"{VERSION}+background.1")
+    with pytest.raises(Refusal, match="this fork itself"):
+        pin.find(VERSION, [tmp_path])
+
+
+@pytest.mark.parametrize(
+    "path", ["openai/client.py", "openai/py.typed", f"{INFO}/METADATA", f"{INFO}/licenses/LICENSE"]
+)
+def test_read_changed_file_refuses_and_names_it(site: Path, path: str) -> None:
+    with open(site / path, "a") as file:
+        file.write("#\n")
+    with pytest.raises(Refusal, match=f"^{path} of openai 1.2.0 does not match its RECORD"):
+        read(site)
+
+
+def test_read_changed_file_of_the_same_size_refuses(site: Path) -> None:
+    text = (site / "openai/client.py").read_text()
+    (site / "openai/client.py").write_text(text.replace("line 7", "Line 7"))
+    with pytest.raises(Refusal, match="does not match its RECORD"):
+        read(site)
+
+
+def test_read_wrong_size_in_record_refuses(site: Path) -> None:
+    record = site / INFO / "RECORD"
+    line = next(line for line in record.read_text().splitlines() if line.startswith("openai/models.py,"))
+    replace_in_record(site, "openai/models.py", line.rpartition(",")[0] + ",1\n")
+    with pytest.raises(Refusal, match="^openai/models.py of openai 1.2.0 does not match its RECORD"):
+        read(site)
+
+
+def test_read_missing_file_refuses_and_names_it(site: Path) -> None:
+    (site / "openai/models.py").unlink()
+    with pytest.raises(Refusal, match="^openai/models.py of openai 1.2.0 is in its RECORD but cannot be read"):
+        read(site)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("openai/models.py,,\n", "gives no hash for openai/models.py"),
+        ("openai/models.py,md5=abc,22\n", "a hash of the kind 'md5', which proves nothing"),
+        ("openai/models.py\n", "has a line that is not one"),
+    ],
+)
+def test_read_record_that_proves_nothing_refuses(site: Path, line: str, says: str) -> None:
+    replace_in_record(site, "openai/models.py", line)
+    with pytest.raises(Refusal, match=says):
+        read(site)
+
+
+def test_read_without_record_refuses(site: Path) -> None:
+    (site / INFO / "RECORD").unlink()
+    with pytest.raises(Refusal, match="has no RECORD"):
+        read(site)
+
+
+def test_read_record_without_package_refuses(site: Path) -> None:
+    (site / INFO / "RECORD").write_text(f"{INFO}/RECORD,,\n")
+    with pytest.raises(Refusal, match="lists no file of the package"):
+        read(site)
+
+
+def test_read_without_licence_refuses(tmp_path: Path) -> None:
+    site = install(tmp_path, UPSTREAM)
+    replace_in_record(site, f"{INFO}/licenses/LICENSE", "")
+    with pytest.raises(Refusal, match="carries no LICENSE"):
+        read(site)

@@ -1,0 +1,60 @@
+"""What may not be in the repository is found, and what may be is not."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from forktools import tree
+from tests.fork.support import Fork
+
+
+@pytest.fixture
+def repository(fork: Fork) -> Fork:
+    subprocess.run(["git", "init", "--quiet"], cwd=fork.root, check=True)
+    fork.write(".gitignore", "/.upstream/\n")
+    fork.write("pyproject.toml", '[build-system]\nrequires = ["hatchling==1.0", "openai==1.2.0"]\n[project]\n')
+    fork.write("requirements/dev.txt", "# Tools\n\nhatchling==1.0  # the back end\n")
+    return fork
+
+
+def test_problems_clean_repository_has_none(repository: Fork) -> None:
+    repository.write("src/openai/lib/background/errors.py", "x = 1\n")
+    repository.write("README.md", "See https://example.org/work/it and ~/work/it, and /tmp/scratch.\n")
+    assert list(tree.problems(repository.root)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "says"),
+    [
+        ("src/openai/client.py", "", "src/openai/client.py is upstream's file and would be committed"),
+        ("README.md", "from " + "pypi" + ".org", "README.md:1 names a package index by its host"),
+        ("a.txt", "\nfiles." + "pythonhosted" + ".org", "a.txt:2 names a package index by its host"),
+        ("a.txt", "see '/" + "root/x'", "a.txt:1 holds a path of one machine"),
+        ("a.txt", "/" + "home/me/it", "a.txt:1 holds a path of one machine"),
+        ("requirements/dev.txt", "hatchling==1.0  # r\nruff>=1  # lint\n", "requirements/dev.txt:2 is not a pin"),
+        ("requirements/dev.txt", "hatchling==1.0  # r\nruff==1\n", "requirements/dev.txt:2 is not a pin"),
+        ("requirements/dev.txt", "hatchling==2.0  # r\n", "hatchling is 1.0 in pyproject.toml, but 2.0"),
+        ("requirements/dev.txt", "", "hatchling is 1.0 in pyproject.toml, but missing"),
+        ("pyproject.toml", 'requires = ["hatchling==1.0", "openai==1.1.0"]\n', "does not build from openai==1.2.0"),
+    ],
+)
+def test_problems_one_fault_is_named(repository: Fork, path: str, text: str, says: str) -> None:
+    repository.write(path, text)
+    found = list(tree.problems(repository.root))
+    assert len(found) == 1
+    assert says in found[0]
+
+
+def test_main_outside_a_repository_fails_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tree.main([], tmp_path) == 1
+    assert capsys.readouterr().out.startswith("git cannot list the files")
+
+
+def test_main_own_names_only_folders_that_exist(repository: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+    repository.write("src/openai/lib/background/errors.py", "")
+    repository.write("scripts/x.py", "")
+    assert tree.main(["--own"], repository.root) == 0
+    assert capsys.readouterr().out.split() == ["src/openai/lib/background", "scripts"]
