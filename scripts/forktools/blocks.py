@@ -92,7 +92,7 @@ def read(path: Path) -> list[Block]:
 def run(path: Path) -> Iterator[Result]:
     """Run the blocks of a page, in order; those left out have no result."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    with Loopback() as server, _environment(server):
+    with Loopback() as server, _environment(server, path.parent / "src"):
         namespace["server"] = server
         for block in read(path):
             if block.reason is None:
@@ -117,12 +117,23 @@ def with_outputs(path: Path) -> str:
 
 
 @contextmanager
-def _environment(server: Loopback) -> Generator[None]:
+def _environment(server: Loopback, beside: Path) -> Generator[None]:
     async def no_wait(_seconds: float) -> None:
         await asyncio.sleep(0)
 
-    said = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "loopback"}
-    with patch.dict(os.environ, said), patch.object(time, "sleep"), patch.object(anyio, "sleep", no_wait):
+    # A package beside its page (the shim's) is importable, as it is for a reader who has installed it.
+    places = [str(beside), *filter(None, [os.environ.get("PYTHONPATH")])]
+    said = {
+        "OPENAI_BASE_URL": server.base_url,
+        "OPENAI_API_KEY": "loopback",
+        "PYTHONPATH": os.pathsep.join(places),
+    }
+    with (
+        patch.dict(os.environ, said),
+        patch.object(sys, "path", [str(beside), *sys.path]),
+        patch.object(time, "sleep"),
+        patch.object(anyio, "sleep", no_wait),
+    ):
         yield
 
 

@@ -32,7 +32,7 @@ def problems(root: Path) -> Iterator[str]:
             yield f"{path} is upstream's file and would be committed"
         try:
             text = (root / path).read_text(encoding="utf-8")
-        except (UnicodeDecodeError, FileNotFoundError):
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):  # data, a removed file, a link to a folder
             continue
         for number, line in enumerate(text.splitlines(), start=1):
             if found := _HOSTS.search(line):

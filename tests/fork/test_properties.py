@@ -157,6 +157,8 @@ def test_verdict_of_a_model_is_that_of_its_json(payload: Any) -> None:
 @given(st.one_of(responses, events, st.lists(responses, max_size=1), scalars))
 @example('{"status": "failed"}')
 @example('"text"')
+@example({"type": "error", "error": {}, "code": "400"})
+@example({"error": {"": None}})
 def test_verdict_through_a_client_raises_only_own_classes(payload: Any) -> None:
     content = json.dumps(payload).encode()
     answered = httpx2.MockTransport(

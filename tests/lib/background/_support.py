@@ -19,9 +19,13 @@ import pytest
 
 import openai.lib.background as background
 from openai import OpenAI, AsyncOpenAI, AzureOpenAI, AsyncAzureOpenAI
+from openai.resources.responses import Responses
 
 HAS_HOOKS = background.__name__ == "openai.lib.background"
 """Whether the client itself knows `raise_on_failure`; it must where the module is part of the SDK."""
+
+HAS_FLAG = HAS_HOOKS and "raise_on_failure" in inspect.signature(Responses.retrieve).parameters
+"""Whether `retrieve` takes it already; not before the patch of the series that gives it to the method."""
 
 errors_module = sys.modules[background.BackgroundResponseError.__module__]
 
@@ -135,7 +139,7 @@ class Api:
     async def retrieve(self, payload: Any, *, response_id: str = RESPONSE_ID) -> Any:
         """What a caller who wants failures raised gets for `payload`."""
         async with self.client(respond(payload)) as client:
-            if HAS_HOOKS:
+            if HAS_FLAG:
                 return await settle(client.responses.retrieve(response_id, raise_on_failure=True))
             return background.raise_on_failure(await settle(client.responses.retrieve(response_id)))
 

@@ -136,6 +136,12 @@ def test_error_event_that_says_nothing_is_the_base_class(event: Any) -> None:
     assert type(verdict(event)) is background.BackgroundResponseError
 
 
+async def test_flat_error_event_with_an_empty_error_beside_it_is_read(api: Api) -> None:
+    # As an answer it has become a model by then, whose empty error is an object too.
+    event: dict[str, Any] = {"type": "error", "error": {}, "code": "slow_down", "message": "Slow."}
+    assert type(verdict(event)) is type(await api.error(event)) is background.BackgroundRateLimitError
+
+
 def test_error_event_with_a_text_for_an_error_keeps_the_text() -> None:
     error = verdict({"type": "error", "error": "The engine caught fire."})
     assert type(error) is background.BackgroundResponseError

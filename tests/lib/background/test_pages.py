@@ -17,7 +17,7 @@ from openai.types.responses import ResponseStatus
 
 from ._support import failed, verdict, literals, background, incomplete, errors_module
 
-PACKAGE = background.__name__
+PACKAGE = errors_module.__name__.rpartition(".")[0]
 PAGE = Path(__file__).parents[3] / "background.md"
 WIDEST = 90  # columns
 

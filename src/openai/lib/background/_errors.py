@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Mapping, Callable, cast
 from typing_extensions import Self, override
 
+from openai._utils import is_mapping
 from openai._exceptions import (
     APIError,
     OpenAIError,
@@ -136,7 +137,7 @@ class BackgroundResponseError(_Travels, APIError):
     """The number of the last stream event delivered, for `starting_after`. None for anything but a stream."""
 
     # An error can come from stored JSON or a webhook, without an HTTP exchange; upstream's attributes say otherwise.
-    request: httpx2.Request | None  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-mutable-override]
+    request: httpx2.Request | None  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-attribute-override]
     """The request that polled or streamed. None where no HTTP exchange is known."""
 
     response: httpx2.Response | None
@@ -161,14 +162,13 @@ class BackgroundResponseError(_Travels, APIError):
         # the status from the answer.
         OpenAIError.__init__(self, message)
         self.message = message
-        self.request = request_of(response)
+        self.request = request_of(response)  # pyright: ignore[reportIncompatibleVariableOverride]
         self.body = body
         self.code = self.param = self.type = None
-        if isinstance(body, Mapping):
-            fields = cast("Mapping[str, object]", body)
-            self.code = text_of(fields.get("code"))
-            self.param = text_of(fields.get("param"))
-            self.type = text_of(fields.get("type"))
+        if is_mapping(body):
+            self.code = text_of(body.get("code"))
+            self.param = text_of(body.get("param"))
+            self.type = text_of(body.get("type"))
         self.response = response
         self.request_id = request_id or (response.headers.get("x-request-id") if response is not None else None)
         self.status = status
@@ -191,34 +191,34 @@ class BackgroundResponseError(_Travels, APIError):
         return cast(Any, self._background_response)
 
 
-class BackgroundBadRequestError(BackgroundResponseError, BadRequestError):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+class BackgroundBadRequestError(BackgroundResponseError, BadRequestError):  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-attribute-override]
     """Raised when a run failed for what a synchronous call answers with 400. Change the request before a new one."""
 
 
-class BackgroundAuthenticationError(BackgroundResponseError, AuthenticationError):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+class BackgroundAuthenticationError(BackgroundResponseError, AuthenticationError):  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-attribute-override]
     """Raised when a run failed for what a synchronous call answers with 401. Mend the credentials first."""
 
 
-class BackgroundPermissionDeniedError(BackgroundResponseError, PermissionDeniedError):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+class BackgroundPermissionDeniedError(BackgroundResponseError, PermissionDeniedError):  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-attribute-override]
     """Raised when a run failed for what a synchronous call answers with 403. The same request stays forbidden."""
 
 
-class BackgroundNotFoundError(BackgroundResponseError, NotFoundError):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+class BackgroundNotFoundError(BackgroundResponseError, NotFoundError):  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-attribute-override]
     """Raised when a run failed because what it names (a model, say) does not exist.
 
     A response id that does not exist gives upstream's own `NotFoundError` instead, from the poll itself.
     """
 
 
-class BackgroundConflictError(BackgroundResponseError, ConflictError):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+class BackgroundConflictError(BackgroundResponseError, ConflictError):  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-attribute-override]
     """Raised when a run failed for what a synchronous call answers with 409. A new run may succeed."""
 
 
-class BackgroundUnprocessableEntityError(BackgroundResponseError, UnprocessableEntityError):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+class BackgroundUnprocessableEntityError(BackgroundResponseError, UnprocessableEntityError):  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-attribute-override]
     """Raised when a run failed for what a synchronous call answers with 422. Change the request before a new one."""
 
 
-class BackgroundRateLimitError(BackgroundResponseError, RateLimitError):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+class BackgroundRateLimitError(BackgroundResponseError, RateLimitError):  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-attribute-override]
     """Raised when a run failed for a limit: of rate, or of quota.
 
     Look at `retryable` before you create the run again. It is True for a rate limit, and `retry_after` may say when.
@@ -226,7 +226,7 @@ class BackgroundRateLimitError(BackgroundResponseError, RateLimitError):  # type
     """
 
 
-class BackgroundInternalServerError(BackgroundResponseError, InternalServerError):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+class BackgroundInternalServerError(BackgroundResponseError, InternalServerError):  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-attribute-override]
     """Raised when a run failed for a fault of the server. A new run may succeed."""
 
     status_code: int = 500
@@ -258,7 +258,7 @@ class BackgroundStreamInterruptedError(_Travels, APIConnectionError):
     A run that ended badly gives a `BackgroundResponseError` instead.
     """
 
-    request: httpx2.Request | None  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-mutable-override]
+    request: httpx2.Request | None  # pyright: ignore[reportIncompatibleVariableOverride]  # ty: ignore[invalid-attribute-override]
     """The request that streamed. None on an error that has travelled without one."""
 
     response_id: str | None

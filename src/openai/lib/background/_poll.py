@@ -28,8 +28,8 @@ from openai._exceptions import OpenAIError, APIStatusError, APIConnectionError, 
 from ._errors import BackgroundResponseError, BackgroundPollTimeoutError
 
 if TYPE_CHECKING:
-    from openai._legacy_response import LegacyAPIResponse
     from openai.types.responses import Response, ResponseIncludable
+    from openai._legacy_response import LegacyAPIResponse
     from openai.resources.responses import Responses, AsyncResponses
 
 __all__ = ["AsyncOnPoll", "OnPoll", "async_poll_response", "poll_response"]
@@ -100,12 +100,11 @@ def poll_response(
     if inspect.iscoroutinefunction(on_poll):
         raise TypeError("Expected `on_poll` to be a plain function; a coroutine function needs the async client")
     wait = _Wait(self._client, response_id, raise_on_failure, poll_interval_ms, max_wait_seconds)
-    options = wait.options(include, extra_headers, extra_query)
     while True:
         answer: LegacyAPIResponse[Response] | None = None
+        options: Any = wait.options(include, extra_headers, extra_query, timeout)
         try:
-            wait.limit(options, timeout)
-            answer = cast(Any, self._get(wait.path, cast_to=_response_type(), options=cast(Any, options)))
+            answer = cast(Any, self._get(wait.path, cast_to=_response_type(), options=options))
             wait.read(answer)
         except OpenAIError as err:
             if not wait.bears(err):
@@ -114,7 +113,7 @@ def poll_response(
             on_poll(wait.polls, wait.status, wait.elapsed())
         if wait.ended and answer is not None:
             return wait.result(answer)
-        del answer
+        del answer, options
         self._sleep(wait.delay())
 
 
@@ -165,12 +164,11 @@ async def async_poll_response(
       TypeError, ValueError: An argument is not of its type or range; nothing was requested.
     """
     wait = _Wait(self._client, response_id, raise_on_failure, poll_interval_ms, max_wait_seconds)
-    options = wait.options(include, extra_headers, extra_query)
     while True:
         answer: LegacyAPIResponse[Response] | None = None
+        options: Any = wait.options(include, extra_headers, extra_query, timeout)
         try:
-            wait.limit(options, timeout)
-            answer = cast(Any, await self._get(wait.path, cast_to=_response_type(), options=cast(Any, options)))
+            answer = cast(Any, await self._get(wait.path, cast_to=_response_type(), options=options))
             wait.read(answer)
         except OpenAIError as err:
             if not wait.bears(err):
@@ -181,7 +179,7 @@ async def async_poll_response(
                 await called
         if wait.ended and answer is not None:
             return wait.result(answer)
-        del answer
+        del answer, options
         await self._sleep(wait.delay())
 
 
@@ -237,9 +235,16 @@ class _Wait:
         self.ended = False
 
     def options(
-        self, include: list[Any] | Omit, extra_headers: Headers | None, extra_query: Query | None
+        self,
+        include: list[Any] | Omit,
+        extra_headers: Headers | None,
+        extra_query: Query | None,
+        timeout: float | httpx2.Timeout | None | NotGiven,
     ) -> dict[str, Any]:
-        """The request options of every poll. The client's own retries are off: this wait does the waiting."""
+        """The request options of the next poll. The client's own retries are off: this wait does the waiting.
+
+        They are made anew for each poll, because thousands of waits that sleep hold less without them.
+        """
         headers: dict[str, Any] = {"X-Stainless-Poll-Helper": "true", RAW_RESPONSE_HEADER: "true"}
         if self._interval is not None:
             headers["X-Stainless-Custom-Poll-Interval"] = f"{self._interval * 1000:g}"
@@ -253,9 +258,10 @@ class _Wait:
             params.update(extra_query)
         if params:
             options["params"] = params
+        self._limit(options, timeout)
         return options
 
-    def limit(self, options: dict[str, Any], timeout: float | httpx2.Timeout | None | NotGiven) -> None:
+    def _limit(self, options: dict[str, Any], timeout: float | httpx2.Timeout | None | NotGiven) -> None:
         """Count a poll, and keep its request from outlasting the wait."""
         self.polls += 1
         self._retry_after = None
@@ -403,7 +409,9 @@ def _non_negative(name: str, value: float | Omit) -> float | None:
     if isinstance(value, bool) or not isinstance(cast(object, value), (int, float)):
         raise TypeError(f"Expected `{name}` to be a number but received {value!r}; omit it for the default")
     if not math.isfinite(value) or value < 0:
-        raise ValueError(f"Expected a finite, non-negative value for `{name}` but received {value!r}; omit it for the default")
+        raise ValueError(
+            f"Expected a finite, non-negative value for `{name}` but received {value!r}; omit it for the default"
+        )
     return float(value)
 
 

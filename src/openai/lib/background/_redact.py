@@ -14,6 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx2
 import pydantic
 
+from openai._utils import is_mapping
+
 from ._shapes import sent_members
 
 __all__ = ["answer_of", "dump_request", "dump_response", "load_request", "load_response", "plain", "portable"]
@@ -42,8 +44,8 @@ def answer_of(response: object) -> dict[str, Any] | None:
     """The part of a response that answers, as JSON; what echoes the request is left out."""
     if isinstance(response, pydantic.BaseModel):
         sent: Mapping[str, object] = sent_members(response)
-    elif isinstance(response, Mapping):
-        sent = cast("Mapping[str, object]", response)
+    elif is_mapping(response):
+        sent = response
     else:
         return None
     members = {name: plain(sent[name]) for name in _ANSWER if name in sent}
@@ -61,7 +63,9 @@ def plain(value: object, depth: int = 0) -> tuple[Any, bool]:
     if isinstance(value, pydantic.BaseModel):
         value = sent_members(value)
     if isinstance(value, Mapping):
-        items = [(str(name), plain(member, depth + 1)) for name, member in cast("Mapping[object, object]", value).items()]
+        items = [
+            (str(name), plain(member, depth + 1)) for name, member in cast("Mapping[object, object]", value).items()
+        ]
         return {name: member for name, (member, kept) in items if kept}, True
     if isinstance(value, (list, tuple)):
         members = [plain(member, depth + 1) for member in cast("list[object]", value)]
@@ -97,9 +101,7 @@ def dump_response(response: Any) -> dict[str, Any] | None:
     return {
         "status_code": int(response.status_code),
         "headers": {
-            name: value
-            for name, value in headers.items()
-            if name in _HEADERS or name.startswith(_HEADER_PREFIXES)
+            name: value for name, value in headers.items() if name in _HEADERS or name.startswith(_HEADER_PREFIXES)
         },
     }
 

@@ -10,7 +10,9 @@ import re
 import math
 import time
 import email.utils
-from typing import Any, Mapping, cast
+from typing import Mapping
+
+from openai._utils import is_mapping
 
 __all__ = ["read_retry_after"]
 
@@ -22,10 +24,9 @@ _UNIT = re.compile(_PART, re.IGNORECASE)
 
 def read_retry_after(error: object, message: str | None, headers: object = None) -> float | None:
     """Seconds to wait, or None. `error` is the error object, `headers` what an `error` event carried as headers."""
-    fields = cast("Mapping[str, Any]", error) if isinstance(error, Mapping) else {}
-    seconds = _number(fields.get("resets_in_seconds"))
-    if seconds is None and isinstance(headers, Mapping):
-        seconds = _from_headers(cast("Mapping[object, object]", headers))
+    seconds = _number(error.get("resets_in_seconds")) if is_mapping(error) else None
+    if seconds is None and is_mapping(headers):
+        seconds = _from_headers(headers)
     if seconds is None and message is not None:
         seconds = _from_message(message)
     return seconds
@@ -43,8 +44,8 @@ def _short(unit: str) -> str:
     return "ms" if unit.startswith(("ms", "milli")) else unit[0]
 
 
-def _from_headers(headers: Mapping[object, object]) -> float | None:
-    lower = {key.lower(): value for key, value in headers.items() if isinstance(key, str)}
+def _from_headers(headers: Mapping[str, object]) -> float | None:
+    lower = {str(key).lower(): value for key, value in headers.items()}
     milliseconds = _number(lower.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Mapping, cast
+from typing import TYPE_CHECKING, Any
 
 import pydantic
+
+from openai._utils import is_mapping
 
 if TYPE_CHECKING:
     import httpx2
@@ -14,15 +16,13 @@ __all__ = ["id_in_url", "member", "request_of", "sent_members", "string_of", "te
 
 def member(data: object, name: str) -> Any:
     """A member of a model or a mapping; None where there is none."""
-    if isinstance(data, Mapping):
-        return cast("Mapping[str, Any]", data).get(name)
-    return getattr(data, name, None)
+    return data.get(name) if is_mapping(data) else getattr(data, name, None)
 
 
 def sent_members(model: pydantic.BaseModel) -> dict[str, Any]:
     """The members of a model that were in the JSON it came from, unknown ones included; works on pydantic 1 and 2."""
-    sent = model.model_fields_set if hasattr(model, "model_fields_set") else model.__fields_set__
-    unknown = getattr(model, "model_extra", None) or {}
+    sent: set[str] = getattr(model, "model_fields_set" if hasattr(model, "model_fields_set") else "__fields_set__")
+    unknown: dict[str, Any] = getattr(model, "model_extra", None) or {}
     return {name: value for name, value in model if value is not None or name in sent or name in unknown}
 
 

@@ -17,6 +17,7 @@ import re
 import json
 from typing import TYPE_CHECKING, Any, Mapping, Iterator, AsyncIterator, cast
 
+from openai._utils import is_mapping
 from openai._exceptions import APIConnectionError
 
 from ._errors import BackgroundStreamInterruptedError
@@ -69,7 +70,9 @@ def watch_events(stream: Stream[Any], events: Iterator[ServerSentEvent]) -> Iter
         raise error from fault
 
 
-async def awatch_events(stream: AsyncStream[Any], events: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:
+async def awatch_events(
+    stream: AsyncStream[Any], events: AsyncIterator[ServerSentEvent]
+) -> AsyncIterator[ServerSentEvent]:
     """As `watch_events`, for an `AsyncStream`."""
     watch = _Watch(stream)
     fault: APIConnectionError | None = None
@@ -102,6 +105,7 @@ class _Watch:
         self.over = False
         self._stream = stream
         self._http: httpx2.Response = stream.response
+        self._client: object = getattr(stream, "_client")  # noqa: B009
         self._snapshot: ServerSentEvent | None = None
         self._items: list[ServerSentEvent] = []
         self._terminal = False
@@ -158,7 +162,7 @@ class _Watch:
         response = event.get("response")
         # What the snapshot said of it is over; without a status of its own the event goes by its name.
         known.pop("status", None)
-        if isinstance(response, Mapping):
+        if is_mapping(response):
             sent = cast("Mapping[str, Any]", response)
             known.update({key: value for key, value in sent.items() if value or key != "output"})
         event = {**event, "type": name, "response": known}
@@ -169,7 +173,7 @@ class _Watch:
 
     def _judge(self, event: dict[str, Any]) -> bool:
         """Ask the client for the error that an event deserves; True where it deserves none."""
-        make_error = getattr(self._stream._client, "_make_background_error", make_background_error)
+        make_error = getattr(self._client, "_make_background_error", make_background_error)
         error = make_error(event, response=self._http)
         self._terminal, self._failed = True, None
         if error is not None:
@@ -180,7 +184,7 @@ class _Watch:
     def _known_response(self) -> dict[str, Any]:
         event = _json(self._snapshot) if self._snapshot is not None else None
         response = event.get("response") if event is not None else None
-        known: dict[str, Any] = dict(cast("Mapping[str, Any]", response)) if isinstance(response, Mapping) else {}
+        known: dict[str, Any] = dict(cast("Mapping[str, Any]", response)) if is_mapping(response) else {}
         items = [item["item"] for item in map(_json, self._items) if item is not None and "item" in item]
         if items:
             known["output"] = items

@@ -15,6 +15,7 @@ from typing import Any, Mapping, TypeVar, Callable, Iterable, cast
 
 import pydantic
 
+from openai._utils import is_mapping
 from openai._models import construct_type
 from openai._exceptions import OpenAIError
 
@@ -137,14 +138,13 @@ def rebuild(lineage: Iterable[tuple[str, str]], state: Mapping[str, Any]) -> Bas
 
 def as_model(value: object) -> object:
     """A response as a model: JSON becomes a `Response`; an error body, which holds no response, becomes None."""
-    if not isinstance(value, Mapping):
+    if not is_mapping(value):
         return value
-    data = cast("Mapping[str, object]", value)
-    if not any(name in data for name in ("id", "status", "output", "object")):
+    if not any(name in value for name in ("id", "status", "output", "object")):
         return None
     from openai.types.responses import Response
 
-    return construct_type(type_=Response, value={**data})
+    return construct_type(type_=Response, value={**value})
 
 
 def _own_bases() -> tuple[type[BaseException], ...]:

@@ -14,9 +14,11 @@ is read leniently; whatever is not understood becomes the base class, never anot
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Mapping, TypeVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, TypeVar, NamedTuple
 
 import pydantic
+
+from openai._utils import is_mapping
 
 from ._table import CONTRACT, Rule
 from ._errors import (
@@ -123,12 +125,12 @@ def find(data: object, response: httpx2.Response | None = None) -> Finding | Non
             data = json.loads(data)
         except (ValueError, RecursionError):
             return None
-    if response is not None and not isinstance(data, Mapping) and not type(data).__module__.startswith("openai.types."):
+    if response is not None and not is_mapping(data) and not type(data).__module__.startswith("openai.types."):
         # A custom `cast_to`, which may hold another view of the answer: what counts is what was sent.
         return find(_body(response)) if data is not None else None
     if data is None or isinstance(data, (str, bool, int, float, list)):
         return None
-    if not isinstance(data, (Mapping, pydantic.BaseModel)) and not hasattr(data, "status"):
+    if not is_mapping(data) and not isinstance(data, pydantic.BaseModel) and not hasattr(data, "status"):
         raise TypeError(
             f"Expected a response or its JSON but received {type(data).__name__!r}; "
             "await the call, call `.parse()` on a raw response, or iterate a stream first"
@@ -137,7 +139,11 @@ def find(data: object, response: httpx2.Response | None = None) -> Finding | Non
     if kind == "error":
         return _from_error_event(data)
     inner = member(data, "response")
-    if isinstance(kind, str) and kind.startswith("response.") and isinstance(inner, (Mapping, pydantic.BaseModel)):
+    if (
+        isinstance(kind, str)
+        and kind.startswith("response.")
+        and (is_mapping(inner) or isinstance(inner, pydantic.BaseModel))
+    ):
         return _from_response(inner, status=kind[len("response.") :])
     if isinstance(kind, str) and kind in _WEBHOOKS:
         return Finding(None, _WEBHOOKS[kind], None, None, string_of(member(member(data, "data"), "id")))
@@ -173,7 +179,7 @@ def judge(
     label = reason if status == "incomplete" else text_of(member(error, "code"))
     found_id = finding.response_id or response_id or id_in_url(response)
     retryable = rule is not None and rule.retryable and string_of(member(error, "type")) not in _QUOTA_TYPES
-    request_id = member(finding.response, "_request_id") if not isinstance(finding.response, Mapping) else None
+    request_id = None if is_mapping(finding.response) else member(finding.response, "_request_id")
     result = error_class(
         _message(found_id, ending, label, text),
         response=response,
@@ -206,7 +212,7 @@ def _from_response(data: object, *, status: str | None = None) -> Finding:
 def _from_error_event(event: object) -> Finding:
     """An `error` event, nested (`{"error": {…}, "status": 400}`) or flat (`{"code": …, "message": …}`)."""
     error = member(event, "error")
-    if not error:
+    if not _plain(error):
         error = {name: member(event, name) for name in ("code", "message", "param")}
     status = member(event, "status")
     # A stream adds what it has told of the response before.
