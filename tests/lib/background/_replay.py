@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from types import TracebackType
-from typing import Any, Callable, Iterator, Sequence, AsyncIterator
+from typing import Any, Callable, Iterator, Sequence, AsyncIterator, AsyncGenerator
 from pathlib import Path
 from contextlib import asynccontextmanager
 
@@ -45,7 +45,7 @@ def event(kind: str, number: int | None = None, **members: Any) -> dict[str, Any
 
 
 def message(text: str = TEXT, *, status: str = "completed") -> dict[str, Any]:
-    content = [{"type": "output_text", "text": text, "annotations": []}] if text else []
+    content: list[Any] = [{"type": "output_text", "text": text, "annotations": []}] if text else []
     return {"type": "message", "id": ITEM_ID, "role": "assistant", "status": status, "content": content}
 
 
@@ -60,7 +60,7 @@ def item_done(number: int, text: str = TEXT) -> dict[str, Any]:
 
 def opening() -> list[dict[str, Any]]:
     """The events 0 to 5, before whatever ends the stream."""
-    part = {"type": "output_text", "text": "", "annotations": []}
+    part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": []}
     return [
         created(),
         event("response.output_item.added", 1, output_index=0, item=message("", status="in_progress")),
@@ -82,16 +82,16 @@ def completed(number: int = 6) -> dict[str, Any]:
 
 def kinds(events: Sequence[Any]) -> list[str]:
     """The types of events that were sent, or that were delivered."""
-    return [one["type"] if isinstance(one, dict) else one.type for one in events]
+    return [getattr(one, "type", None) or one["type"] for one in events]
 
 
 def sse(*events: Any, names: bool = True) -> bytes:
     """The bytes of events: a mapping is sent as JSON, with its type as its name; a string is sent as it is."""
     parts: list[str] = []
     for one in events:
-        named = names and isinstance(one, dict) and "type" in one
+        kind = None if isinstance(one, str) else one.get("type")
         data = one if isinstance(one, str) else json.dumps(one)
-        parts.append((f"event: {one['type']}\n" if named else "") + f"data: {data}\n\n")
+        parts.append((f"event: {kind}\n" if names and kind else "") + f"data: {data}\n\n")
     return "".join(parts).encode()
 
 
@@ -138,7 +138,7 @@ ROUTES = ("plain", "raw", "streaming", "beta", "beta_raw", "beta_streaming", "ma
 @asynccontextmanager
 async def streaming(
     client: Client, route: str = "plain", *, response_id: str = RESPONSE_ID, flag: bool = True, **options: Any
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     """The stream of a response by one of the `ROUTES`, closed at the end."""
     options = {**options, "raise_on_failure": flag}
     if route.startswith("manager"):
@@ -208,7 +208,8 @@ async def play(
 
 def text_of_output(error: Any) -> list[str]:
     """The texts of the partial output that an error holds."""
-    return [item.content[0].text for item in error.background_response.output or []]
+    output: list[Any] = error.background_response.output or []
+    return [item.content[0].text for item in output]
 
 
 def locals_of_module(error: BaseException) -> str:

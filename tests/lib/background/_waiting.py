@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import importlib
 from types import SimpleNamespace
-from typing import Any, Union, Callable, AsyncIterator
+from typing import Any, Union, Callable, AsyncGenerator
 from contextlib import asynccontextmanager
 from typing_extensions import TypeAlias
 
@@ -95,7 +95,7 @@ class Waits:
 @asynccontextmanager
 async def waiting(
     api: Api, monkeypatch: pytest.MonkeyPatch, script: Script, **options: Any
-) -> AsyncIterator[Waits]:
+) -> AsyncGenerator[Waits, None]:
     """A client whose waits take no time, and whose server answers by `script`."""
     waits = Waits(api, script)
     async with api.client(waits.handle, **options) as client:
@@ -110,7 +110,7 @@ def script(*replies: Reply | Callable[[], Reply]) -> Script:
 
     def next_reply(waits: Waits) -> Reply:
         one = replies[min(waits.polls, len(replies)) - 1]
-        made = one() if callable(one) else one
+        made: Reply = one if isinstance(one, (httpx2.Response, Exception)) else one()
         if isinstance(made, httpx2.Response) and made.is_closed:
             # A response is good for one request.
             made = httpx2.Response(made.status_code, headers=made.headers, content=made.content)

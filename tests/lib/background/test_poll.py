@@ -12,7 +12,7 @@ import pytest
 from openai import OpenAIError
 
 from ._support import API_KEY, HAS_HOOKS, RESPONSE_ID, Api, answer, settle, verdict, background
-from ._waiting import reply, until, hinted, script, waiting, refusal
+from ._waiting import reply, until, hinted, script, refusal, waiting
 
 Patch = pytest.MonkeyPatch
 FAILURE = {"status": "failed", "error": {"code": "insufficient_quota", "message": "No quota."}}
@@ -45,8 +45,7 @@ async def test_poll_of_a_run_that_completes_returns_it(api: Api, monkeypatch: Pa
 async def test_poll_of_a_run_that_fails_raises_with_the_flag_only(
     api: Api, monkeypatch: Patch, ending: dict[str, Any]
 ) -> None:
-    members = {"status": ..., **ending}
-    last = reply(members.pop("status"), **members)
+    last = reply(ending.get("status", ...), **{name: value for name, value in ending.items() if name != "status"})
     async with waiting(api, monkeypatch, script(reply(), last)) as waits:
         returned = await waits.poll()
         assert returned.status == ending.get("status")
@@ -54,10 +53,11 @@ async def test_poll_of_a_run_that_fails_raises_with_the_flag_only(
             await waits.poll(raise_on_failure=True)
     expected = verdict(answer(**ending))
     assert type(caught.value) is type(expected)
-    assert (caught.value.message, caught.value.retryable) == (expected.message, expected.retryable)
-    assert (caught.value.response_id, caught.value.request_id) == (RESPONSE_ID, "req_71c2")
-    assert caught.value.response.status_code == 200
-    assert caught.value.background_response.id == RESPONSE_ID
+    error: Any = caught.value
+    assert (error.message, error.retryable) == (expected.message, expected.retryable)
+    assert (error.response_id, error.request_id) == (RESPONSE_ID, "req_71c2")
+    assert error.response.status_code == 200
+    assert error.background_response.id == RESPONSE_ID
 
 
 @pytest.mark.parametrize("status", ["of_tomorrow", "requires_action", "", None, 7, ...])
@@ -118,9 +118,7 @@ async def test_poll_hint_is_read_anew_at_each_answer(api: Api, monkeypatch: Patc
 
 
 @pytest.mark.parametrize("interval", [0, 0.0, 1, 250.5, 2000, 120_000])
-async def test_poll_interval_given_is_obeyed_whatever_the_hint(
-    api: Api, monkeypatch: Patch, interval: float
-) -> None:
+async def test_poll_interval_given_is_obeyed_whatever_the_hint(api: Api, monkeypatch: Patch, interval: float) -> None:
     async with waiting(api, monkeypatch, script(hinted("3000"), hinted("9"), reply("completed"))) as waits:
         await waits.poll(poll_interval_ms=interval)
     assert waits.sleeps == pytest.approx([interval / 1000] * 2)
@@ -197,9 +195,7 @@ async def test_poll_without_time_asks_once(api: Api, monkeypatch: Patch, limit: 
     [(None, 5.0), (2.0, 2.0), (60.0, 5.0), (httpx2.Timeout(9.0, connect=1.0), 5.0)],
     ids=["none", "short", "long", "mixed"],
 )
-async def test_poll_request_does_not_outlast_the_wait(
-    api: Api, monkeypatch: Patch, given: Any, left: float
-) -> None:
+async def test_poll_request_does_not_outlast_the_wait(api: Api, monkeypatch: Patch, given: Any, left: float) -> None:
     async with waiting(api, monkeypatch, script(reply("completed"))) as waits:
         await waits.poll(max_wait_seconds=5, timeout=given)
     sent = waits.requests[0].extensions["timeout"]
@@ -219,10 +215,20 @@ async def test_poll_request_at_the_very_end_is_given_a_second(api: Api, monkeypa
 
 async def test_poll_tells_the_callback_of_each_poll(api: Api, monkeypatch: Patch) -> None:
     told: list[tuple[int, str | None, float]] = []
+
+    def tell(number: int, status: str | None, seconds: float) -> None:
+        told.append((number, status, seconds))
+
     answers = [refusal(503), reply("queued"), reply("in_progress"), refusal(503), reply("completed")]
     async with waiting(api, monkeypatch, script(*answers)) as waits:
-        await waits.poll(on_poll=lambda *one: told.append(one), poll_interval_ms=1000)
-    assert [one[:2] for one in told] == [(1, None), (2, "queued"), (3, "in_progress"), (4, "in_progress"), (5, "completed")]
+        await waits.poll(on_poll=tell, poll_interval_ms=1000)
+    assert [one[:2] for one in told] == [
+        (1, None),
+        (2, "queued"),
+        (3, "in_progress"),
+        (4, "in_progress"),
+        (5, "completed"),
+    ]
     assert [one[2] for one in told] == pytest.approx([sum(waits.sleeps[:n]) for n in range(5)])
 
 
@@ -285,9 +291,7 @@ async def test_poll_asks_as_retrieve_does(api: Api, monkeypatch: Patch, response
 
 
 @pytest.mark.parametrize("response_id", [".", ".."])
-async def test_poll_of_an_id_that_retrieve_refuses_is_refused(
-    api: Api, monkeypatch: Patch, response_id: str
-) -> None:
+async def test_poll_of_an_id_that_retrieve_refuses_is_refused(api: Api, monkeypatch: Patch, response_id: str) -> None:
     async with waiting(api, monkeypatch, script(reply("completed"))) as waits:
         with pytest.raises(ValueError, match="dot-segment"):
             await settle(waits.client.responses.retrieve(response_id))
@@ -340,7 +344,9 @@ async def test_poll_bad_number_is_refused_before_any_request(
     assert waits.polls == 0
 
 
-@pytest.mark.parametrize(("value", "expected"), [("", ValueError), (None, TypeError), (7, TypeError), (b"r", TypeError)])
+@pytest.mark.parametrize(
+    ("value", "expected"), [("", ValueError), (None, TypeError), (7, TypeError), (b"r", TypeError)]
+)
 async def test_poll_bad_id_is_refused_before_any_request(
     api: Api, monkeypatch: Patch, value: Any, expected: type[Exception]
 ) -> None:

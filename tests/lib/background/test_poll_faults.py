@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import json
 import email.utils
-from typing import Any, Callable
+from typing import Any, Callable, Iterator, AsyncIterator
 from datetime import datetime, timezone, timedelta
 
 import httpx2
@@ -27,11 +27,11 @@ class Cut(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     def __init__(self, fault: type[Exception]) -> None:
         self.fault = fault
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[bytes]:
         yield WHOLE[: len(WHOLE) // 2]
         raise self.fault("Cut off.")
 
-    async def __aiter__(self) -> Any:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         for part in self:
             yield part
 
@@ -53,7 +53,9 @@ BORNE: dict[str, Callable[[], Any]] = {
     "pool_timeout": lambda: httpx2.PoolTimeout("Busy."),
     "cut": lambda: cut(httpx2.RemoteProtocolError),
     "cut_by_timeout": lambda: cut(httpx2.ReadTimeout),
-    **{str(code): (lambda code=code: refusal(code)) for code in (408, 409, 425, 429, 500, 502, 503, 504, 520, 529, 599)},
+    **{
+        str(code): (lambda code=code: refusal(code)) for code in (408, 409, 425, 429, 500, 502, 503, 504, 520, 529, 599)
+    },
     "early_404": lambda: refusal(404),
     "html": lambda: httpx2.Response(200, html=HTML),
     "html_as_json": lambda: raw(HTML.encode()),
@@ -162,9 +164,7 @@ async def test_poll_retry_after_that_is_nonsense_is_ignored(api: Api, monkeypatc
 
 
 @pytest.mark.parametrize("headers", [{"retry-after": "0"}, {"retry-after-ms": "0"}, {"retry-after": "0.0001"}])
-async def test_poll_retry_after_of_nothing_does_not_spin(
-    api: Api, monkeypatch: Patch, headers: dict[str, str]
-) -> None:
+async def test_poll_retry_after_of_nothing_does_not_spin(api: Api, monkeypatch: Patch, headers: dict[str, str]) -> None:
     async with waiting(api, monkeypatch, script(lambda: refusal(503, **headers))) as waits:
         with pytest.raises(background.BackgroundPollTimeoutError):
             await waits.poll(max_wait_seconds=10)
@@ -182,7 +182,12 @@ async def test_poll_retry_after_beyond_the_time_ends_with_the_time(api: Api, mon
 
 
 async def test_poll_retry_after_holds_for_its_own_fault_only(api: Api, monkeypatch: Patch) -> None:
-    answers = [lambda: refusal(429, **{"retry-after": "7"}), lambda: httpx2.ConnectError("Refused."), reply(), reply("completed")]
+    answers = [
+        lambda: refusal(429, **{"retry-after": "7"}),
+        lambda: httpx2.ConnectError("Refused."),
+        reply(),
+        reply("completed"),
+    ]
     async with waiting(api, monkeypatch, script(*answers)) as waits:
         await waits.poll()
     assert waits.sleeps[0] == pytest.approx(7.0)
@@ -203,8 +208,9 @@ async def test_poll_refused_is_raised_at_once_with_the_id(api: Api, monkeypatch:
     async with waiting(api, monkeypatch, script(reply(), lambda: refusal(code))) as waits:
         with pytest.raises(RAISED[code]) as caught:
             await waits.poll(raise_on_failure=True)
-    assert not isinstance(caught.value, background.BackgroundResponseError)
-    assert caught.value.response.status_code == code
+    error: Any = caught.value
+    assert not isinstance(error, background.BackgroundResponseError)
+    assert error.response.status_code == code
     assert waits.polls == 2
     if sys.version_info >= (3, 11):
         assert RESPONSE_ID in notes(caught.value)

@@ -7,7 +7,7 @@ import json
 import asyncio
 import weakref
 import importlib
-from typing import Any
+from typing import Any, Iterator
 from contextlib import contextmanager
 
 import httpx2
@@ -51,7 +51,7 @@ async def test_poll_whose_task_is_cancelled_goes_on_with_the_same_call(monkeypat
         async def _prepare_options(self, options: Any) -> Any:
             if where == "request":
                 await stall()
-            return await super()._prepare_options(options)
+            return options
 
     replies = script(reply(), reply("completed"))
     async with waiting(api, monkeypatch, replies, client_class=Stalling) as waits:
@@ -95,13 +95,13 @@ async def test_poll_runs_the_hooks_of_a_client_subclass_at_every_poll(api: Api, 
 
         class Own(api.client_class):  # type: ignore[name-defined,misc]
             def _prepare_options(self, options: Any) -> Any:
-                return prepare(super()._prepare_options(options))
+                return prepare(super()._prepare_options(options))  # pyright: ignore[reportUnknownMemberType]
 
     else:
 
         class Own(api.client_class):  # type: ignore[name-defined,misc,no-redef]
             async def _prepare_options(self, options: Any) -> Any:
-                return prepare(await super()._prepare_options(options))
+                return prepare(await super()._prepare_options(options))  # pyright: ignore[reportUnknownMemberType]
 
     replies = script(reply(), refusal(503), reply("completed"))
     async with waiting(api, monkeypatch, replies, client_class=Own) as waits:
@@ -204,6 +204,15 @@ async def test_poll_of_a_pending_run_builds_no_model(api: Api, monkeypatch: Patc
     assert len(built) == one_model
 
 
+@pytest.fixture
+def frozen() -> Iterator[None]:
+    """Collections look only at what a test makes, and so take no time."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("frozen")
 async def test_poll_that_sleeps_holds_nothing_of_the_answer(api: Api, monkeypatch: Patch) -> None:
     answers: list[weakref.ref[Any]] = []
     alive: list[int] = []
@@ -224,6 +233,7 @@ async def test_poll_that_sleeps_holds_nothing_of_the_answer(api: Api, monkeypatc
     assert (len(alive), set(alive)) == (4, {0})
 
 
+@pytest.mark.usefixtures("frozen")
 async def test_poll_that_sleeps_after_faults_holds_the_last_one_only(api: Api, monkeypatch: Patch) -> None:
     answers: list[weakref.ref[Any]] = []
     alive: list[int] = []
@@ -260,7 +270,11 @@ async def test_poll_finds_the_status_wherever_it_stands(monkeypatch: Patch, size
     replies = script(raw(body(size, "queued")), raw(body(size, "in_progress")), raw(body(size, "completed")))
     async with waiting(Api("sync"), monkeypatch, replies) as waits:
         seen: list[str | None] = []
-        response = await waits.poll(on_poll=lambda _number, status, _seconds: seen.append(status))
+
+        def see(_number: int, status: str | None, _seconds: float) -> None:
+            seen.append(status)
+
+        response = await waits.poll(on_poll=see)
     assert seen == ["queued", "in_progress", "completed"]
     assert response.id == RESPONSE_ID
 
@@ -280,8 +294,12 @@ async def test_poll_reads_text_that_is_cut_at_the_first_look(monkeypatch: Patch,
 @pytest.mark.parametrize("padding", [0, 2000])
 async def test_poll_is_not_misled_by_the_status_of_an_item(monkeypatch: Patch, nested: str, padding: int) -> None:
     def text(status: str) -> bytes:
-        item = {"type": "message", "status": nested, "id": "m", "role": "assistant", "content": []}
-        first = {"output": [item], "instructions": "x" * padding + '"status":"in_progress"', "metadata": {"status": nested}}
+        item: dict[str, Any] = {"type": "message", "status": nested, "id": "m", "role": "assistant", "content": []}
+        first: dict[str, Any] = {
+            "output": [item],
+            "instructions": "x" * padding + '"status":"in_progress"',
+            "metadata": {"status": nested},
+        }
         rest = {key: value for key, value in answer(status=status).items() if key not in first}
         return json.dumps({**first, **rest}).encode()
 

@@ -43,13 +43,13 @@ every_route = pytest.mark.parametrize("route", ROUTES)
 @every_route
 async def test_stream_failed_raises_in_place_of_the_event(api: Api, route: str, names: bool) -> None:
     outcome = await play(api, *opening(), ended("failed", error=BOOM), route=route, names=names)
-    error = outcome.error
+    error: Any = outcome.error
     assert kinds(outcome.seen) == kinds(opening())
+    assert error.response.status_code == 200
     assert type(error) is background.BackgroundInternalServerError
     assert (error.response_id, error.request_id, error.status) == (RESPONSE_ID, REQUEST_ID, "failed")
     assert (error.code, error.body, error.retryable) == ("server_error", BOOM, True)
     assert error.sequence_number == 5
-    assert error.response.status_code == 200
     assert text_of_output(error) == [TEXT]
     assert outcome.body.closed
 
@@ -104,9 +104,9 @@ async def test_stream_steered_raises_nothing(api: Api, names: bool) -> None:
 async def test_stream_terminal_event_without_status_goes_by_its_name(api: Api, kind: str, status: Any) -> None:
     # The snapshot that came before says `in_progress`; that is no longer so.
     outcome = await play(api, *opening(), ended(kind, status=status, error=BOOM if kind == "failed" else None))
+    assert outcome.error is not None and outcome.error.background_response.status != "in_progress"
     assert isinstance(outcome.error, background.BackgroundResponseError)
     assert outcome.error.status == kind
-    assert outcome.error.background_response.status != "in_progress"
 
 
 async def test_stream_unknown_event_kinds_are_delivered(api: Api) -> None:
@@ -138,7 +138,7 @@ async def test_stream_error_event_raises_its_class(
     api: Api, sent: dict[str, Any], name: str, stock: int | None, names: bool
 ) -> None:
     outcome = await play(api, *opening(), sent, names=names)
-    error = outcome.error
+    error: Any = outcome.error
     assert type(error) is getattr(background, f"Background{name}Error")
     assert getattr(error, "status_code", None) == stock
     assert (error.response_id, error.sequence_number, error.status) == (RESPONSE_ID, 5, "failed")
@@ -176,10 +176,10 @@ async def test_stream_failure_before_its_cause_waits_for_it(api: Api, null: dict
     usage = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
     cause = event("error", 7, error={"code": "content_filter", "message": "Filtered."})
     outcome = await play(api, *opening(), ended("failed", **null, usage=usage), cause, names=names)
-    error = outcome.error
+    error: Any = outcome.error
+    assert error.background_response.usage.total_tokens == 7
     assert type(error) is background.BackgroundBadRequestError
     assert (error.code, error.sequence_number, error.status) == ("content_filter", 5, "failed")
-    assert error.background_response.usage.total_tokens == 7
     assert text_of_output(error) == [TEXT]
     assert kinds(outcome.seen) == kinds(opening())
 
@@ -225,7 +225,8 @@ async def test_stream_members_that_look_like_endings_are_delivered(api: Api, nam
 
 
 async def test_stream_response_that_is_no_object_is_read_leniently(api: Api) -> None:
-    for sent in ({"response": None}, {"response": []}, {"response": "gone"}, {}):
+    shapes: list[dict[str, Any]] = [{"response": None}, {"response": []}, {"response": "gone"}, {}]
+    for sent in shapes:
         outcome = await play(api, event("response.failed", 3, **sent))
         assert type(outcome.error) is background.BackgroundResponseError
         assert (outcome.error.response_id, outcome.error.status) == (RESPONSE_ID, "failed")
@@ -248,7 +249,7 @@ async def test_stream_response_that_is_no_object_is_read_leniently(api: Api) -> 
 async def test_stream_error_says_where_to_resume(
     api: Api, before: list[Any], asked: int | None, expected: int | None
 ) -> None:
-    options = {} if asked is None else {"starting_after": asked}
+    options: dict[str, Any] = {} if asked is None else {"starting_after": asked}
     outcome = await play(api, *before, ended("failed", 99, error=BOOM), **options)
     assert outcome.error.sequence_number == expected
     assert outcome.requests[0].url.params.get("starting_after") == (None if asked is None else str(asked))

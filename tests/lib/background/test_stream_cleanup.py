@@ -6,7 +6,6 @@ import gc
 import sys
 import asyncio
 import importlib
-from types import GeneratorType, AsyncGeneratorType
 from typing import Any, Iterator, AsyncIterator
 from typing_extensions import override
 
@@ -26,10 +25,12 @@ def unfinished() -> list[Any]:
     """The generators of the module under test that hold a frame still."""
     gc.collect()
     found: list[Any] = []
-    for one in gc.get_objects():
-        if type(one) is GeneratorType and one.gi_code in CODES and one.gi_frame is not None:
+    objects: list[Any] = gc.get_objects()
+    for one in objects:
+        kind = type(one).__name__
+        if kind == "generator" and one.gi_code in CODES and one.gi_frame is not None:
             found.append(one)
-        elif type(one) is AsyncGeneratorType and one.ag_code in CODES and one.ag_frame is not None:
+        elif kind == "async_generator" and one.ag_code in CODES and one.ag_frame is not None:
             found.append(one)
     return found
 
@@ -50,7 +51,11 @@ def unraisable(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     # What lived before is not looked through again and again.
     gc.freeze()
     with monkeypatch.context() as patched:
-        patched.setattr(sys, "unraisablehook", lambda one: caught.append((one.exc_value, one.object)))
+
+        def keep(one: Any) -> None:
+            caught.append((one.exc_value, one.object))
+
+        patched.setattr(sys, "unraisablehook", keep)
         yield caught
         gc.collect()
     gc.unfreeze()
@@ -68,7 +73,8 @@ async def test_unfinished_generator_is_seen_by_these_tests(api: Api) -> None:
 
 @every_route
 async def test_stream_left_early_is_closed(api: Api, route: str) -> None:
-    body, seen = Body(sse(*opening(), ended("failed", error=BOOM))), []  # type: tuple[Body, list[Any]]
+    seen: list[Any] = []
+    body = Body(sse(*opening(), ended("failed", error=BOOM)))
     async with api.client(serve(body)) as client:
         async with streaming(client, route) as stream:
             await consume(stream, seen, lambda _: True)
@@ -86,14 +92,17 @@ async def test_stream_whose_loop_raises_is_closed_and_raises_that(api: Api, rout
     def burst(_event: Any) -> None:
         raise Mine
 
+    async def read(client: Any) -> None:
+        async with streaming(client, route) as stream:
+            await consume(stream, [], burst)
+
     body = Body(sse(*opening(), ended("failed", error=BOOM)))
     async with api.client(serve(body)) as client:
         with pytest.raises(Mine) as caught:
-            async with streaming(client, route) as stream:
-                await consume(stream, [], burst)
+            await read(client)
         assert caught.value.__context__ is None
         assert body.closed
-        del stream, caught
+        del caught
         assert await finished()
 
 
@@ -138,7 +147,8 @@ async def test_stream_dropped_without_close_is_finished(api: Api) -> None:
     "last", [[ended("failed", error=BOOM)], [ended("failed", error=None)], []], ids=["failed", "held_back", "end"]
 )
 async def test_stream_that_has_raised_raises_nothing_more(api: Api, route: str, last: list[Any]) -> None:
-    body, seen = Body(sse(*opening(), *last)), []  # type: tuple[Body, list[Any]]
+    seen: list[Any] = []
+    body = Body(sse(*opening(), *last))
     async with api.client(serve(body)) as client:
         async with streaming(client, route) as stream:
             with pytest.raises((background.BackgroundResponseError, background.BackgroundStreamInterruptedError)):
@@ -191,7 +201,8 @@ class Stalled(Body):
 
 @every_route
 async def test_stream_whose_task_is_cancelled_is_closed(route: str) -> None:
-    api, body, seen = Api("async"), Stalled(sse(*opening())), []  # type: tuple[Api, Stalled, list[Any]]
+    seen: list[Any] = []
+    api, body = Api("async"), Stalled(sse(*opening()))
 
     async def read(client: Any) -> None:
         async with streaming(client, route) as stream:

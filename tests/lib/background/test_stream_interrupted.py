@@ -32,12 +32,12 @@ faults = pytest.mark.parametrize("fault_class", FAULTS)
 
 
 def assert_interrupted(error: Any, number: int | None, response_id: str = RESPONSE_ID) -> None:
+    assert error.request.method == "GET"
     assert type(error) is background.BackgroundStreamInterruptedError
     assert isinstance(error, APIConnectionError)
     assert not isinstance(error, background.BackgroundResponseError)
     assert (error.response_id, error.sequence_number) == (response_id, number)
     assert response_id in str(error)
-    assert error.request.method == "GET"
 
 
 @pytest.mark.parametrize("names", [True, False], ids=["named", "unnamed"])
@@ -75,7 +75,7 @@ async def test_stream_that_breaks_is_interrupted_with_the_fault_as_cause(
 async def test_stream_interrupted_says_where_to_resume(
     api: Api, before: list[Any], asked: int | None, expected: int | None
 ) -> None:
-    options = {} if asked is None else {"starting_after": asked}
+    options: dict[str, Any] = {} if asked is None else {"starting_after": asked}
     assert_interrupted((await play(api, *before, **options)).error, expected)
     assert_interrupted((await play(api, *before, fault=FAULTS[0]("It broke."), **options)).error, expected)
 

@@ -270,7 +270,9 @@ class _Wait:
                 options["timeout"] = timeout
             return
         left = max(self._deadline - time.monotonic(), _REQUEST_SHORTEST)
-        given = httpx2.Timeout(self._client.timeout if isinstance(timeout, NotGiven) else timeout)
+        wanted: Any = self._client.timeout if isinstance(timeout, NotGiven) else timeout
+        # Also the `Timeout` of the older httpx, which upstream takes as well.
+        given = httpx2.Timeout(**wanted.as_dict()) if hasattr(wanted, "as_dict") else httpx2.Timeout(wanted)
         options["timeout"] = httpx2.Timeout(
             connect=left if given.connect is None else min(given.connect, left),
             read=left if given.read is None else min(given.read, left),

@@ -10,6 +10,7 @@ class becomes the nearest known one, a missing field gets its default, an unknow
 
 from __future__ import annotations
 
+import copyreg
 import importlib
 from typing import Any, Mapping, TypeVar, Callable, Iterable, cast
 
@@ -17,7 +18,7 @@ import pydantic
 
 from openai._utils import is_mapping
 from openai._models import construct_type
-from openai._exceptions import OpenAIError
+from openai._exceptions import APIError, OpenAIError
 
 from ._redact import plain, portable, answer_of, dump_request, load_request, dump_response, load_response
 from ._shapes import request_of
@@ -59,6 +60,9 @@ T = TypeVar("T")
 
 def reduce(error: BaseException) -> tuple[Callable[..., object], tuple[object, ...]]:
     """What `__reduce__` returns for an error of the SDK."""
+    if type(error) in copyreg.dispatch_table:
+        # tblib, which Dask brings, pickles cause and context beside what is returned here.
+        shed(error)
     return rebuild, (_lineage(type(error)), _state(error))
 
 
@@ -123,7 +127,7 @@ def rebuild(lineage: Iterable[tuple[str, str]], state: Mapping[str, Any]) -> Bas
         # What a WebSocket could not send is the user's data, so it has stayed behind.
         cast(Any, error).unsent_messages = []
     request = load_request(state.get("__request__"))
-    if "__request__" in state:
+    if "__request__" in state and isinstance(error, APIError):
         vars(error)["request"] = request
     if "__response__" in state:
         vars(error)["response"] = load_response(state["__response__"], request)
@@ -145,6 +149,19 @@ def as_model(value: object) -> object:
     from openai.types.responses import Response
 
     return construct_type(type_=Response, value={**value})
+
+
+def shed(error: BaseException) -> None:
+    """Take the HTTP exchange off the errors that `error` came from, and off it what no traceback shows anyway."""
+    chain, seen = [error], set[int]()
+    while chain:
+        one = chain.pop()
+        seen.add(id(one))
+        if one.__suppress_context__:
+            one.__context__ = None
+        if "_request" in vars(one) and type(one).__module__.partition(".")[0] in ("httpx", "httpx2"):
+            vars(one)["_request"] = load_request(dump_request(vars(one)["_request"]))
+        chain += [more for more in (one.__cause__, one.__context__) if more is not None and id(more) not in seen]
 
 
 def _own_bases() -> tuple[type[BaseException], ...]:
