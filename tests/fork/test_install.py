@@ -11,7 +11,7 @@ import sys
 import tarfile
 import zipfile
 import subprocess
-from typing import Mapping, Iterator
+from typing import Mapping
 from pathlib import Path
 from email.parser import Parser
 from importlib.metadata import version
@@ -69,8 +69,15 @@ def tree_of(wheel: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def clone(target: Path) -> Path:
-    """What a clone of this repository would hold, committed."""
+def clone(repository: Path, target: Path) -> Path:
+    run("git", "clone", "--quiet", repository, target, cwd=repository)
+    return target
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This repository as it is now, all of it committed. Taken once, because somebody may be editing; not changed."""
+    target = tmp_path_factory.mktemp("repository")
     for path in tree.listed(ROOT):
         if (ROOT / path).is_file():
             (target / path).parent.mkdir(parents=True, exist_ok=True)
@@ -84,14 +91,14 @@ def clone(target: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def upstream() -> pin.Upstream:
-    return pin.cached(ROOT, PLAN.upstream)
+def composed(repository: Path, upstream: pin.Upstream) -> compose.Composed:
+    """What has to come out."""
+    return compose.compose(repository, series.load(repository), upstream)
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone that no test changes."""
-    return clone(tmp_path_factory.mktemp("repository"))
+def upstream() -> pin.Upstream:
+    return pin.cached(ROOT, PLAN.upstream)
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +117,10 @@ def no_git(tmp_path: Path) -> dict[str, str]:
     return {"PATH": str(tmp_path / "empty")}
 
 
-def test_wheel_holds_the_composed_package_and_nothing_else(wheel: Path, upstream: pin.Upstream) -> None:
+def test_wheel_holds_the_composed_package_and_nothing_else(
+    wheel: Path, upstream: pin.Upstream, composed: compose.Composed
+) -> None:
     files = tree_of(wheel)
-    composed = compose.compose(ROOT, PLAN, upstream)
     info = f"openai-{PLAN.version}.dist-info"
     expected = dict(composed.package())
     assert {name: text for name, text in files.items() if not name.startswith(info)} == expected
@@ -135,8 +143,8 @@ def test_wheel_metadata_is_upstreams_but_for_the_version(wheel: Path) -> None:
         assert theirs.get_all(field) and sorted(ours.get_all(field, [])) == sorted(theirs.get_all(field, []))
 
 
-def test_build_twice_gives_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
-    other = clone(tmp_path / "some where else")
+def test_build_twice_gives_the_same_bytes(repository: Path, wheel: Path, tmp_path: Path) -> None:
+    other = clone(repository, tmp_path / "some where else")
     for path in other.rglob("*"):
         if path.is_file() and ".git" not in path.parts:
             os.utime(path, (1_000_000_000, 1_000_000_000))
@@ -211,13 +219,14 @@ def test_archive_without_git_gives_the_same_wheel(
     assert (folder / wheel.name).read_bytes() == wheel.read_bytes()
 
 
-def test_pip_editable_lays_the_tree_and_keeps_edits(tmp_path: Path, upstream: pin.Upstream) -> None:
-    fork = clone(tmp_path / "fork")
+def test_pip_editable_lays_the_tree_and_keeps_edits(
+    repository: Path, tmp_path: Path, composed: compose.Composed
+) -> None:
+    fork = clone(repository, tmp_path / "fork")
     python = environment(tmp_path / "env")
     pip(python, "install", "--editable", fork, cwd=tmp_path)
     shown = run(python, "-c", SHOW, cwd=tmp_path).split()
     assert shown == [PLAN.upstream, PLAN.version, str(fork / "src" / "openai" / "__init__.py")]
-    composed = compose.compose(ROOT, PLAN, upstream)
     assert all((fork / path).read_bytes() == content for path, content in composed.files.items())
     assert run("git", "status", "--porcelain", cwd=fork) == ""
     assert run(python, "-m", "pip", "check", cwd=tmp_path).strip() == "No broken requirements found."
@@ -229,8 +238,8 @@ def test_pip_editable_lays_the_tree_and_keeps_edits(tmp_path: Path, upstream: pi
     assert edited.read_bytes().endswith(b"# mine\n")
 
 
-def test_uv_sync_in_the_fork_lays_the_tree(tmp_path: Path) -> None:
-    fork = clone(tmp_path / "fork")
+def test_uv_sync_in_the_fork_lays_the_tree(repository: Path, tmp_path: Path) -> None:
+    fork = clone(repository, tmp_path / "fork")
     run(UV, "sync", "--quiet", "--python", sys.executable, cwd=fork)
     shown = run(fork / ".venv" / "bin" / "python", "-c", SHOW, cwd=tmp_path).split()
     assert shown == [PLAN.upstream, PLAN.version, str(fork / "src" / "openai" / "__init__.py")]
@@ -267,9 +276,9 @@ def build_environment(tmp_path_factory: pytest.TempPathFactory) -> BuildEnvironm
 
 
 @pytest.fixture
-def fork(tmp_path: Path) -> Iterator[Path]:
+def fork(repository: Path, tmp_path: Path) -> Path:
     """A clone that the test may spoil."""
-    yield clone(tmp_path / "fork")
+    return clone(repository, tmp_path / "fork")
 
 
 def test_build_with_other_release_refuses(build_environment: BuildEnvironment, fork: Path) -> None:
@@ -330,7 +339,7 @@ def hook(fork: Path) -> tuple[str, Path]:
 
 
 def test_git_am_on_the_source_distribution_gives_the_tree_patch_by_patch(
-    tmp_path: Path, upstream: pin.Upstream
+    repository: Path, tmp_path: Path, composed: compose.Composed
 ) -> None:
     wanted = ("download", "--no-deps", "--no-binary=:all:", f"openai=={PLAN.upstream}")
     pip(Path(sys.executable), *wanted, "--dest", tmp_path, cwd=tmp_path)
@@ -344,12 +353,11 @@ def test_git_am_on_the_source_distribution_gives_the_tree_patch_by_patch(
     run("git", "add", "--all", "--force", cwd=root)
     run("git", "commit", "--quiet", "--message=upstream", cwd=root)
     env = {"PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    for patch in PLAN.patches:
-        run("git", "am", "--quiet", ROOT / "patches" / patch.file_name, cwd=root)
+    for patch in series.load(repository).patches:
+        run("git", "am", "--quiet", repository / "patches" / patch.file_name, cwd=root)
         imported = run(sys.executable, "-c", "import openai; print(openai.__file__)", cwd=root, env=env)
         assert imported.strip() == str(root / "src" / "openai" / "__init__.py"), patch.slug
         if list((root / "tests" / "lib" / "background").glob("test_*.py")):
             run(sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/lib/background", cwd=root, env=env)
-    composed = compose.compose(ROOT, PLAN, upstream)
     assert composed.changed
     assert all((root / path).read_bytes() == content for path, content in composed.files.items())

@@ -1,0 +1,114 @@
+"""The shim on stock releases: an environment for each, the behavioural tests in it, and the table of shim/README.md.
+
+    PYTHONPATH=scripts .venv/bin/python -m tests.fork.shim_matrix        runs all of it and writes the table
+
+Needs a package index, and uv, which is among the development tools.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import json
+import subprocess
+from typing import Any, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from forktools import ROOT, series
+
+README = ROOT / "shim" / "README.md"
+BEGIN, END = "<!-- generated: python -m tests.fork.shim_matrix -->\n", "<!-- /generated -->\n"
+
+# What the tests need besides openai; at the versions of requirements/dev.txt, as everything else that is named there.
+TOOLS = ("pytest", "pytest-asyncio", "pytest-xdist", "inline-snapshot", "httpx", "aiohttp", "unidiff", "tomli")
+
+
+def releases() -> tuple[str, ...]:
+    """The oldest release that the shim's metadata allows, the pinned one, and two on the way."""
+    found = re.search(r'dependencies = \["openai>=([\d.]+)"\]', (ROOT / "shim" / "pyproject.toml").read_text("utf-8"))
+    assert found is not None
+    return found[1], "3.20.0", "3.40.0", series.load(ROOT).upstream
+
+
+def run(*command: Any, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command without this interpreter's environment in the way."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def must(done: subprocess.CompletedProcess[str]) -> str:
+    """The output of a command that has to succeed."""
+    assert done.returncode == 0, f"{done.args}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def make(folder: Path, *requirements: Any) -> Path:
+    """A new environment with these requirements; returns its interpreter."""
+    uv = Path(sys.executable).with_name("uv")
+    must(run(uv, "venv", "--quiet", "--python", sys.executable, folder))
+    python = folder / "bin" / "python"
+    must(run(uv, "pip", "install", "--quiet", "--python", python, *requirements))
+    return python
+
+
+def make_stock(folder: Path, release: str) -> Path:
+    """An environment with a stock release, the shim as built from this tree, and what the tests need."""
+    constraints = "--constraint", ROOT / "requirements" / "dev.txt"
+    return make(folder, f"openai=={release}", ROOT / "shim", *constraints, *TOOLS)
+
+
+def behave(python: Path, report: Path) -> dict[str, Any]:
+    """Run the behavioural tests; returns how many passed, and how many cannot, by reason."""
+    tests = run(
+        *(python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-p", "tests.fork.shim_on_stock"),
+        *("--shim-report", report, "tests/lib/background"),
+        PYTHONDONTWRITEBYTECODE="1",
+    )
+    must(tests)
+    return json.loads(report.read_text(encoding="utf-8"))
+
+
+def table(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """The part of the README that was measured: a row for each release, and a row for each reason."""
+    lines = ["| `openai` | tests that run on both | that cannot |", "|---|---:|---:|"]
+    for release, report in reports.items():
+        lines.append(f"| {release} | {report['counts']['passed']} | {report['counts'].get('cannot', 0)} |")
+    reasons = list(dict.fromkeys(reason for report in reports.values() for reason in report["reasons"]))
+    first = {reason: next(report for report in reports.values() if reason in report["reasons"]) for reason in reasons}
+    counted = sorted(reasons, key=lambda reason: (-first[reason]["reasons"][reason], reason))
+    lines += ["", "Those that cannot, and why. A parametrised test counts once for each of its cases.", ""]
+    lines += ["| tests | why, and what to write instead |", "|---:|---|"]
+    for reason in counted:
+        counts = dict.fromkeys(report["reasons"].get(reason, 0) for report in reports.values())
+        lines.append(f"| {' / '.join(map(str, counts))} | {reason} |")
+    return "\n".join(lines) + "\n"
+
+
+def shown() -> str:
+    """That part as it stands."""
+    return README.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+
+
+def main() -> int:
+    """Measure, and write what was measured."""
+    reports: dict[str, Any] = {}
+    with TemporaryDirectory(prefix="shim-matrix-") as folder:
+        for release in releases():
+            reports[release] = behave(make_stock(Path(folder, release), release), Path(folder, f"{release}.json"))
+            print(release, reports[release]["counts"], flush=True)
+    head, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    README.write_text(head + BEGIN + table(reports) + END + rest.partition(END)[2], encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
