@@ -1,0 +1,63 @@
+"""The hatchling hooks of `openai-background`: they take the contract from the one place where it is written.
+
+Promises: the files of `src/openai/lib/background` are in the wheel and in the source distribution, byte for byte, as
+`openai_background/_contract`; the version is the version of that contract. Where they are not to be found, the build
+ends with one sentence. A source distribution carries them, so that it builds without the repository.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+from pathlib import Path
+
+from hatchling.metadata.plugin.interface import MetadataHookInterface
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+PACKED = "src/openai_background/_contract"  # where a source distribution has them
+PLACE = "openai_background/_contract"  # where a wheel has them
+
+_VERSION = re.compile(r'^CONTRACT_VERSION = "([0-9.]+)"$', re.MULTILINE)
+
+
+def contract(root: Path) -> Path:
+    """The folder of the contract: the repository's, or, in an unpacked source distribution, its own copy."""
+    packed = (root / "PKG-INFO").is_file()
+    folder = root / PACKED if packed else root.parent / "src" / "openai" / "lib" / "background"
+    if not (folder / "_table.py").is_file():
+        raise SystemExit(
+            f"openai-background: {folder} does not hold the contract; build from a whole checkout of the repository, "
+            "or from a source distribution made there."
+        )
+    return folder
+
+
+class ContractVersion(MetadataHookInterface):
+    """The version: that of the contract, with `.post<n>` for further releases of the same one."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Fills the dynamic field of the project table."""
+        found = _VERSION.search((contract(Path(self.root)) / "_table.py").read_text(encoding="utf-8"))
+        if found is None:
+            raise SystemExit("openai-background: _table.py names no CONTRACT_VERSION.")
+        revision = int(cast(Any, self).config["revision"])
+        metadata["version"] = found[1] + (f".post{revision}" if revision else "")
+
+
+class Contract(BuildHookInterface[Any]):
+    """The package that is not written here."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Adds the files; an editable install has them by the link in the tree."""
+        folder = contract(Path(self.root))
+        if version == "editable":
+            if not Path(self.root, PACKED, "_table.py").is_file():
+                raise SystemExit(
+                    f"openai-background: an editable install needs the link {PACKED}, and it is no link here."
+                )
+            return
+        target = PACKED if self.target_name == "sdist" else PLACE
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if path.is_file() and "__pycache__" not in name:
+                build_data["force_include"][str(path)] = f"{target}/{name}"
