@@ -1,0 +1,48 @@
+"""What langchain-openai does: answers, streams, and the errors that its users catch. Prints JSON."""
+
+from __future__ import annotations
+
+import json
+import asyncio
+from typing import Any, Callable
+
+from langchain_openai import ChatOpenAI
+
+import openai
+
+
+def model(scenario: str, **options: Any) -> ChatOpenAI:
+    metadata = {"metadata": {"scenario": scenario}}
+    return ChatOpenAI(model="gpt-5.6", use_responses_api=True, max_retries=0, extra_body=metadata, **options)
+
+
+def told(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except openai.APIError as error:
+        bases = [base.__name__ for base in type(error).__mro__]
+        return {"bases": bases, "text": str(error), "code": error.code, "status": getattr(error, "status_code", None)}
+
+
+def kept(message: Any) -> Any:
+    data = json.loads(message.model_dump_json())
+    data.pop("id", None)  # LangChain numbers what has no id of its own
+    data.get("response_metadata", {}).pop("id", None)
+    return data
+
+
+def main() -> None:
+    found: dict[str, Any] = {}
+    for scenario in ("completed", "rate_limit_exceeded", "invalid_prompt", "server_error", "max_output_tokens"):
+        chat = model(scenario)
+        found[scenario] = {
+            "invoke": told(lambda: kept(chat.invoke("Name a harbour."))),
+            "ainvoke": told(lambda: kept(asyncio.run(chat.ainvoke("Name a harbour.")))),
+            "stream": told(lambda: [chunk.text for chunk in chat.stream("Name a harbour.")]),
+            "background": told(lambda: kept(chat.invoke("Name a harbour.", background=True))),
+        }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""docs/travel.md: its tables are made of what was measured, its text is written by hand around them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Mapping
+
+from forktools import ROOT
+
+PAGE = ROOT / "docs" / "travel.md"
+
+Cells = Mapping[str, Mapping[str, Any]]
+
+_WAYS = {
+    "pickle": "pickle 0–5",
+    "copy": "copy",
+    "deepcopy": "deepcopy",
+    "JSON": "`to_dict`, JSON",
+    "ProcessPoolExecutor, spawn": "`Process­PoolExecutor`, spawn",
+    "ProcessPoolExecutor, fork": "the same, fork",
+    "multiprocessing.Pool, spawn": "`multi­processing.Pool`, spawn",
+    "multiprocessing.Pool, fork": "the same, fork",
+    "Celery, pickle": "Celery, pickle",
+    "Celery, json": "Celery, JSON",
+    "Dask": "Dask",
+}
+_BLOCK = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- /measured -->)", re.DOTALL)
+
+
+def written(text: str, measured: Mapping[str, Cells]) -> str:
+    """The page with its tables as measured now."""
+    made = {name: table(cells) for name, cells in measured.items()}
+    made["versions"] = versions()
+    return _BLOCK.sub(lambda match: f"{match[1]}{made[match[2]]}{match[3]}", text)
+
+
+def table(cells: Cells) -> str:
+    """Classes that fared alike share a row; a way that none of them has is left out."""
+    ways = [way for way in _WAYS if any(row[way][0] for row in cells.values())]
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for name, row in cells.items():
+        rows.setdefault(tuple(_shown(row[way]) for way in ways), []).append(f"`{name}`")
+    lines = [["class", *(_WAYS[way] for way in ways)], ["---"] * (len(ways) + 1)]
+    lines += [[", ".join(names), *row] for row, names in rows.items()]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def versions() -> str:
+    """What was run, from the pins."""
+    pins = re.findall(r"^(\S+)==(\S+)", (ROOT / "requirements" / "integrations.txt").read_text("utf-8"), re.MULTILINE)
+    return ", ".join(f"{name.partition('[')[0]} {version}" for name, version in pins) + ".\n"
+
+
+def _shown(cell: Any) -> str:
+    outcome, leaks = cell
+    if outcome == "whole":
+        outcome = "yes"
+    elif outcome.startswith("without "):
+        lost = outcome[len("without ") :].split(", ")
+        outcome = f"without {lost[0]}" if len(lost) == 1 else "class and text"
+    return f"{outcome}; **shows {', '.join(leaks)}**" if leaks else outcome
