@@ -35,7 +35,7 @@ def create_and_wait(self: Any, **request: Any) -> str:
         if not error.retryable:
             raise
         wait = error.retry_after if error.retry_after is not None else 2**self.request.retries
-        raise self.retry(exc=error, countdown=wait)
+        raise self.retry(exc=error, countdown=wait) from error
 
 
 def main() -> None:

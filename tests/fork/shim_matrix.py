@@ -42,6 +42,7 @@ def run(*command: Any, cwd: Path = ROOT, **environment: str) -> subprocess.Compl
         capture_output=True,
         text=True,
         check=False,
+        timeout=2400,  # far beyond what the longest one takes: a hang has to end as a failure
     )
 
 

@@ -141,6 +141,9 @@ CANNOT: tuple[Cannot, ...] = (
     ),
 )
 
+ENDLESS = ("tests/lib/background/test_stream_cleanup.py::test_stream_whose_task_is_cancelled_is_closed",)
+"""Of those, the tests that are not even tried: they wait for a stream, which never begins where there is no route."""
+
 OPENAI = tuple(int(part) for part in version("openai").split("+")[0].split(".")[:3])
 
 
@@ -254,7 +257,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         row = cannot(item.nodeid, OPENAI)
         if row is not None:
-            item.add_marker(pytest.mark.xfail(reason=row.reason, strict=True))
+            run = item.nodeid.partition("[")[0] not in ENDLESS
+            item.add_marker(pytest.mark.xfail(reason=row.reason, strict=True, run=run))
 
 
 class _Report:
@@ -265,11 +269,16 @@ class _Report:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or report.outcome != "passed":
-            if hasattr(report, "wasxfail"):
-                self.reasons[report.wasxfail] += 1
-                self.counts["cannot"] += 1
-            else:
+            reason: str | None = getattr(report, "wasxfail", None)
+            if reason is None and report.skipped and isinstance(report.longrepr, tuple):
+                reason = report.longrepr[2]  # a test that says itself that it needs the fork
+            if reason is None:
                 self.counts[report.outcome] += 1
+            else:
+                for prefix in ("reason: ", "[NOTRUN] ", "Skipped: "):
+                    reason = reason.removeprefix(prefix)
+                self.reasons[reason] += 1
+                self.counts["cannot"] += 1
 
     def pytest_sessionfinish(self) -> None:
         self.path.write_text(json.dumps({"counts": self.counts, "reasons": self.reasons}), encoding="utf-8")

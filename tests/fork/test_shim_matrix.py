@@ -150,8 +150,8 @@ def test_program_on_stock_installed_as_editable_raises(repository: Path, server:
 # -- what is built
 
 
-def own_files() -> dict[str, bytes]:
-    folder = ROOT / compose.OWN
+def own_files(root: Path) -> dict[str, bytes]:
+    folder = root / compose.OWN
     names = {path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in names}
 
@@ -165,25 +165,27 @@ def built(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     return sdist, wheel
 
 
-def test_sdist_and_wheel_hold_the_contract_byte_for_byte(built: tuple[Path, Path]) -> None:
+def test_sdist_and_wheel_hold_the_contract_byte_for_byte(repository: Path, built: tuple[Path, Path]) -> None:
     place = "openai_background/_contract/"
     with zipfile.ZipFile(built[1]) as wheel:
         packed = {name.removeprefix(place): wheel.read(name) for name in wheel.namelist() if name.startswith(place)}
         rest = {name for name in wheel.namelist() if not name.startswith(place) and ".dist-info/" not in name}
-    assert packed == own_files()
-    own = (ROOT / "shim" / "src" / "openai_background").iterdir()
+    assert packed == own_files(repository)
+    own = (repository / "shim" / "src" / "openai_background").iterdir()
     assert rest == {f"openai_background/{path.name}" for path in own if path.is_file()}
     with tarfile.open(built[0]) as sdist:
         names = [name.partition("/")[2] for name in sdist.getnames() if "_contract/" in name]
-    assert {name.removeprefix(f"src/{place}") for name in names} == own_files().keys()
+    assert {name.removeprefix(f"src/{place}") for name in names} == own_files(repository).keys()
 
 
-def test_metadata_asks_for_openai_and_has_the_version_of_the_contract(built: tuple[Path, Path]) -> None:
+def test_metadata_asks_for_openai_and_has_the_version_of_the_contract(
+    repository: Path, built: tuple[Path, Path]
+) -> None:
     with zipfile.ZipFile(built[1]) as wheel:
         (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = Parser().parsestr(wheel.read(name).decode())
     assert metadata.get_all("Requires-Dist") == [f"openai>={RELEASES[0]}"]
-    table = own_files()["_table.py"].decode()
+    table = own_files(repository)["_table.py"].decode()
     assert f'CONTRACT_VERSION = "{metadata["Version"].partition(".post")[0]}"' in table
 
 

@@ -46,7 +46,7 @@ def create_and_wait_bound(task: Any, scenario: str) -> str:
     except openai.BackgroundResponseError as error:
         if not error.retryable:
             raise
-        raise task.retry(exc=error, countdown=0)
+        raise task.retry(exc=error, countdown=0) from error
 
 
 def create_and_tell(scenario: str) -> Any:

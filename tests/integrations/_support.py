@@ -7,7 +7,7 @@ import sys
 import time
 import shutil
 import subprocess
-from typing import Iterator
+from typing import Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def run(python: Path, *arguments: str, seconds: float = 120, **more: str) -> str
 
 
 @contextmanager
-def redis_server() -> Iterator[str | None]:
+def redis_server() -> Generator[str | None]:
     """A Redis server of its own, on a socket in a temporary folder; yields its URL, None where there is no Redis."""
     program = shutil.which("redis-server")
     if program is None:
@@ -54,7 +54,7 @@ def redis_server() -> Iterator[str | None]:
 
 
 @contextmanager
-def celery_worker(module: str, **more: str) -> Iterator[Path]:
+def celery_worker(module: str, **more: str) -> Generator[Path]:
     """A worker with two processes, for the application in `module`; yields the file that it logs to."""
     options = [
         "--concurrency",
@@ -75,7 +75,7 @@ def celery_worker(module: str, **more: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _process(command: list[str], log: Path, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+def _process(command: list[str], log: Path, **more: str) -> Generator[subprocess.Popen[bytes]]:
     with open(log, "wb") as output:
         process = subprocess.Popen(
             command,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 from collections import Counter
+from dataclasses import replace
 
 from distributed import Client, LocalCluster, get_worker
 
@@ -37,20 +38,20 @@ def expected(client: OpenAI, response_id: str) -> BaseException | None:
 
 
 def test_thousand_runs_on_workers_arrive_each_with_its_class_and_fields(server: Loopback, client: OpenAI) -> None:
-    from dataclasses import replace
-
     scenarios = [replace(scenario, polls=()) for scenario in CATALOGUE.values()]
     ids = [server.add(scenarios[number % len(scenarios)]) for number in range(RUNS)]
     with LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None) as cluster:
         with Client(cluster) as dask:
             futures = dask.map(wait_for, [server.base_url] * RUNS, ids, pure=False)
             errors: list[Any] = [future.exception(timeout=120) for future in futures]
-            workers = {future.result().split(":")[0] for future, error in zip(futures, errors) if error is None}
+            workers = {
+                future.result().split(":")[0] for future, error in zip(futures, errors, strict=True) if error is None
+            }
 
     assert len(workers) == 2
     classes = Counter(type(error).__name__ for error in errors)
     assert classes["BackgroundRateLimitError"] >= 4 * (RUNS // len(scenarios))
-    for response_id, error in zip(ids, errors):
+    for response_id, error in zip(ids, errors, strict=True):
         here = expected(client, response_id)
         assert type(error) is type(here)
         if here is not None:

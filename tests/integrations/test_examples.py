@@ -55,7 +55,7 @@ def outputs() -> dict[str, tuple[int, str]]:
         return done.returncode, done.stdout + done.stderr
 
     with Loopback() as server, ThreadPoolExecutor(len(PRINTS)) as threads:
-        return dict(zip(PRINTS, threads.map(ask, PRINTS)))
+        return dict(zip(PRINTS, threads.map(ask, PRINTS), strict=True))
 
 
 @pytest.mark.parametrize("name", PRINTS)
@@ -72,7 +72,7 @@ def test_celery_example_prints_what_it_promises(server: Loopback) -> None:
             pytest.skip("no redis-server on the PATH; on Debian: apt-get install redis-server")
         place = {"CELERY_URL": url, "OPENAI_BASE_URL": server.base_url, "PYTHONPATH": str(EXAMPLES)}
         with celery_worker("background_celery", **place):
-            output = run(PYTHONS["fork"], str(EXAMPLES / "background_celery.py"), **place)
+            output = run(PYTHONS["fork"], str(EXAMPLES / "background_celery.py"), seconds=240, **place)
     assert "completed: The harbour" in output
     assert "insufficient_quota: BackgroundRateLimitError, insufficient_quota, resp_" in output
     assert server.creates == 2

@@ -112,12 +112,13 @@ def test_stamina_in_testing_mode_asks_the_same_policy(server: Loopback, client: 
 
 def test_recipe_keeps_the_id_of_every_attempt(server: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
     example = load("background_retry")
-    monkeypatch.setattr(example, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(example, "time", SimpleNamespace(sleep=[].append))
     upcoming(server, "overloaded", "insufficient_quota")
     ids: list[str] = []
     with pytest.raises(openai.RateLimitError) as caught:
         example.run_until_done(ids, model="gpt-5.6", input="Name a harbour.")
     assert len(set(ids)) == 2
+    assert isinstance(caught.value, openai.BackgroundResponseError)
     assert caught.value.response_id == ids[-1]
 
 

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return report.fail("--write takes all rows and at least 7 rounds, without --only and --quick.")
     try:
         data, rows = measure(names, effort, command=_command(options, rounds))
-        print(report.text(rows))
+        print(report.text(data, rows))
         if options.json is not None:
             options.json.write_text(report.dumps(data), encoding="utf-8")
         if options.write:

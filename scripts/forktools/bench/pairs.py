@@ -44,7 +44,7 @@ def measure(
     found = {name: Paired() for name in names}
     calls: dict[str, int] = {}
     stock_folder, fork_folder = folder_of(STOCK), folder_of(FORK)
-    for number in range(rounds):
+    for number in range(rounds if names else 0):
         print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
         with Worker(stock_folder, STOCK, seed=number) as stock, Worker(fork_folder, FORK, seed=number) as fork:
             for name in names:

@@ -90,8 +90,17 @@ def circumstances(command: str, rounds: int) -> dict[str, Any]:
     }
 
 
-def text(rows: Sequence[Row]) -> str:
-    """The table for the terminal."""
+def text(data: dict[str, Any], rows: Sequence[Row]) -> str:
+    """All tables for the terminal; those of the page below the first one."""
+    parts = [_ratios(rows)] if rows else []
+    parts += ["\n".join(_waits(data["waits"]))] if data["waits"] else []
+    parts += [
+        f"A poll of a pending {size} run:\n" + "\n".join(_leftover(steps)) for size, steps in data["leftover"].items()
+    ]
+    return "\n\n".join(parts)
+
+
+def _ratios(rows: Sequence[Row]) -> str:
     lines = [("", "min", "median", "max", "bound", "met", "")]
     for row in rows:
         lines.append((row.title, *_numbers(row), row.bound, _yes(row.met), row.note))

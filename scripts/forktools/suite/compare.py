@@ -47,7 +47,7 @@ def settle(outcomes: Mapping[str, str], rerun: Rerun) -> dict[str, str]:
     settled = dict(outcomes)
     failing = sorted(nodeid for nodeid, outcome in outcomes.items() if outcome in BAD)
     for _ in range(TRIES if len(failing) <= MOST_RETRIED else 0):
-        again = rerun("stock", failing) if failing else {}
+        again: Mapping[str, str] = rerun("stock", failing) if failing else {}
         settled |= {nodeid: outcome for nodeid, outcome in again.items() if nodeid in failing and outcome in GOOD}
         failing = [nodeid for nodeid in failing if settled[nodeid] in BAD]
     return settled
@@ -81,6 +81,6 @@ def _excuses(doubtful: Sequence[str], stock: Mapping[str, str], rerun: Rerun) ->
     for attempt in range(1, TRIES + 1):
         for tree, signs, words in (("patched", GOOD, "passed alone"), ("stock", BAD, "failed alone on stock, too,")):
             left = [nodeid for nodeid in doubtful if nodeid not in excuses and (tree == "patched" or nodeid in stock)]
-            again = rerun(tree, left) if left else {}
+            again: Mapping[str, str] = rerun(tree, left) if left else {}
             excuses |= {nodeid: f"{words} at try {attempt}" for nodeid in left if again.get(nodeid) in signs}
     return excuses

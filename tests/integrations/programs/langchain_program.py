@@ -31,17 +31,19 @@ def kept(message: Any) -> Any:
     return data
 
 
+def uses_of(scenario: str) -> dict[str, Any]:
+    chat = model(scenario)
+    return {
+        "invoke": told(lambda: kept(chat.invoke("Name a harbour."))),
+        "ainvoke": told(lambda: kept(asyncio.run(chat.ainvoke("Name a harbour.")))),
+        "stream": told(lambda: [chunk.text for chunk in chat.stream("Name a harbour.")]),
+        "background": told(lambda: kept(chat.invoke("Name a harbour.", background=True))),
+    }
+
+
 def main() -> None:
-    found: dict[str, Any] = {}
-    for scenario in ("completed", "rate_limit_exceeded", "invalid_prompt", "server_error", "max_output_tokens"):
-        chat = model(scenario)
-        found[scenario] = {
-            "invoke": told(lambda: kept(chat.invoke("Name a harbour."))),
-            "ainvoke": told(lambda: kept(asyncio.run(chat.ainvoke("Name a harbour.")))),
-            "stream": told(lambda: [chunk.text for chunk in chat.stream("Name a harbour.")]),
-            "background": told(lambda: kept(chat.invoke("Name a harbour.", background=True))),
-        }
-    print(json.dumps(found))
+    scenarios = ("completed", "rate_limit_exceeded", "invalid_prompt", "server_error", "max_output_tokens")
+    print(json.dumps({scenario: uses_of(scenario) for scenario in scenarios}))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ def make(name: str) -> BaseException:
     except Exception as error:
         if type(error).__name__ != name:
             raise AssertionError(f"Expected {name} to be raised but received {error!r}") from error
-        error.__notes__ = ["seen by a worker"]  # as `add_note` does, which Python 3.10 does not have
+        vars(error)["__notes__"] = ["seen by a worker"]  # as `add_note` does, which Python 3.10 does not have
         return error
     raise AssertionError(f"Expected {name} to be raised but nothing was")
 
@@ -50,7 +50,7 @@ def throw(name: str) -> None:
     raise make(name)
 
 
-def scan(data: bytes) -> list[str]:
+def scan(data: bytes | bytearray) -> list[str]:
     """What of `PLANTED` is in the bytes."""
     return [word for word, secret in PLANTED.items() if secret.encode() in data]
 

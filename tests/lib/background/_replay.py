@@ -102,9 +102,13 @@ class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         self.chunks = chunks
         self.fault = fault
         self.closed = 0
+        self.read = 0
+        """How many chunks were asked for."""
 
     def __iter__(self) -> Iterator[bytes]:
-        yield from self.chunks
+        for chunk in self.chunks:
+            self.read += 1
+            yield chunk
         if self.fault is not None:
             raise self.fault
 

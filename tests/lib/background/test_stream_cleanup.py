@@ -11,18 +11,22 @@ from typing_extensions import override
 
 import pytest
 
-from ._replay import ROUTES, Body, sse, ended, kinds, serve, consume, opening, completed, streaming
+from openai import Stream, AsyncStream
+
+from ._replay import ROUTES, Body, sse, ended, event, kinds, serve, consume, opening, completed, streaming
 from ._support import Api, settle, background
 
 BOOM = {"code": "server_error", "message": "It broke."}
 watching = importlib.import_module(background.__name__ + "._stream")
-CODES = {watching.watch_events.__code__, watching.awatch_events.__code__}
+STREAMS: Any = (Stream, AsyncStream)
+WATCHERS: Any = (watching.watch_events, watching.awatch_events)
+CODES = {one.__code__ for one in (*WATCHERS, *(stream._iter_events for stream in STREAMS))}
 
 every_route = pytest.mark.parametrize("route", ROUTES)
 
 
 def unfinished() -> list[Any]:
-    """The generators of the module under test that hold a frame still."""
+    """The generators of the module under test, and those it reads from, that hold a frame still."""
     gc.collect()
     found: list[Any] = []
     objects: list[Any] = gc.get_objects()
@@ -66,7 +70,7 @@ async def test_unfinished_generator_is_seen_by_these_tests(api: Api) -> None:
     async with api.client(serve(Body(sse(*opening())))) as client:
         async with streaming(client) as stream:
             await settle(stream.__anext__() if api.kind == "async" else stream.__next__())
-            assert len(unfinished()) == 1
+            assert len(unfinished()) == 2
         del stream
         assert await finished()
 
@@ -154,12 +158,24 @@ async def test_stream_that_has_raised_raises_nothing_more(api: Api, route: str, 
             with pytest.raises((background.BackgroundResponseError, background.BackgroundStreamInterruptedError)):
                 await consume(stream, seen)
             assert body.closed
+            # Not only once the event loop finds the time.
+            assert unfinished() == []
             again: list[Any] = []
             await consume(stream, again)
             assert again == []
         assert kinds(seen) == kinds(opening())
         del stream
         assert await finished()
+
+
+@pytest.mark.parametrize("last", [ended("failed", error=BOOM), event("error", 6, error=BOOM)], ids=["failed", "error"])
+async def test_stream_that_has_failed_is_not_read_on(api: Api, last: dict[str, Any]) -> None:
+    body = Body(sse(*opening(), last), sse(event("keepalive", 7)), sse(event("error", 8, code="x", message="Late.")))
+    async with api.client(serve(body)) as client:
+        async with streaming(client) as stream:
+            with pytest.raises(background.BackgroundInternalServerError):
+                await consume(stream, [])
+    assert body.read == 1
 
 
 async def test_stream_that_completed_is_finished(api: Api) -> None:

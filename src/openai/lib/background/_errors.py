@@ -28,7 +28,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Mapping, Callable, cast
 from typing_extensions import Self, override
 
-from openai._utils import is_mapping
 from openai._exceptions import (
     APIError,
     OpenAIError,
@@ -44,7 +43,7 @@ from openai._exceptions import (
     ContentFilterFinishReasonError,
 )
 
-from ._shapes import text_of, request_of
+from ._shapes import member, text_of, request_of
 
 if TYPE_CHECKING:
     import httpx2
@@ -165,10 +164,10 @@ class BackgroundResponseError(_Travels, APIError):
         self.request = request_of(response)  # pyright: ignore[reportIncompatibleVariableOverride]
         self.body = body
         self.code = self.param = self.type = None
-        if is_mapping(body):
-            self.code = text_of(body.get("code"))
-            self.param = text_of(body.get("param"))
-            self.type = text_of(body.get("type"))
+        if body is not None:
+            self.code = text_of(member(body, "code"))
+            self.param = text_of(member(body, "param"))
+            self.type = text_of(member(body, "type"))
         self.response = response
         self.request_id = request_id or (response.headers.get("x-request-id") if response is not None else None)
         self.status = status

@@ -104,7 +104,9 @@ def poll_response(
         answer: LegacyAPIResponse[Response] | None = None
         options: Any = wait.options(include, extra_headers, extra_query, timeout)
         try:
-            answer = cast(Any, self._get(wait.path, cast_to=_response_type(), options=options))
+            answer = cast(
+                "LegacyAPIResponse[Response]", self._get(wait.path, cast_to=_response_type(), options=options)
+            )
             wait.read(answer)
         except OpenAIError as err:
             if not wait.bears(err):
@@ -168,7 +170,9 @@ async def async_poll_response(
         answer: LegacyAPIResponse[Response] | None = None
         options: Any = wait.options(include, extra_headers, extra_query, timeout)
         try:
-            answer = cast(Any, await self._get(wait.path, cast_to=_response_type(), options=options))
+            answer = cast(
+                "LegacyAPIResponse[Response]", await self._get(wait.path, cast_to=_response_type(), options=options)
+            )
             wait.read(answer)
         except OpenAIError as err:
             if not wait.bears(err):
@@ -284,10 +288,8 @@ class _Wait:
         """Take the status from an answer; raise `_Unreadable` where there is none to be had."""
         response = answer.http_response
         status = _peek_status(response.content)
-        if status not in _PENDING:
-            status = _read_status(response)
-        self.status = status
-        self.ended = status not in _PENDING
+        self.status = cast(str, status) if status in _PENDING else _read_status(response)
+        self.ended = self.status not in _PENDING
         self._fault, self._faults = None, 0
         if self._interval is None:
             self._retry_after = _hint(response.headers.get("openai-poll-after-ms"))

@@ -14,18 +14,23 @@ from typing import Mapping
 
 from openai._utils import is_mapping
 
+from ._shapes import member
+
 __all__ = ["read_retry_after"]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = r"(\d{1,9}(?:\.\d{1,9})?)\s?(ms|milliseconds?|d|days?|h|hours?|m|mins?|minutes?|s|secs?|seconds?)(?![a-z])"
-_WAIT = re.compile(rf"(?:try again|retry)\s+(?:in|after)\s+((?:{_PART}[\s,]{{0,2}})+)", re.IGNORECASE)
-_UNIT = re.compile(_PART, re.IGNORECASE)
+# For text in lower case, from the first place where it can match: an expression that has to try every place and both
+# cases costs more than all the rest of an error.
+_CUES = ("try again", "retry")
+_WAIT = re.compile(rf"(?:try again|retry)\s+(?:in|after)\s+((?:{_PART}[\s,]{{0,2}})+)")
+_UNIT = re.compile(_PART)
 
 
 def read_retry_after(error: object, message: str | None, headers: object = None) -> float | None:
     """Seconds to wait, or None. `error` is the error object, `headers` what an `error` event carried as headers."""
-    seconds = _number(error.get("resets_in_seconds")) if is_mapping(error) else None
-    if seconds is None and is_mapping(headers):
+    seconds = _number(member(error, "resets_in_seconds")) if error is not None else None
+    if seconds is None and headers is not None and is_mapping(headers):
         seconds = _from_headers(headers)
     if seconds is None and message is not None:
         seconds = _from_message(message)
@@ -33,11 +38,16 @@ def read_retry_after(error: object, message: str | None, headers: object = None)
 
 
 def _from_message(message: str) -> float | None:
-    match = _WAIT.search(message)
+    text = message.lower()
+    cues = [at for at in map(text.find, _CUES) if at >= 0]
+    match = _WAIT.search(text, min(cues)) if cues else None
     if match is None:
         return None
-    parts = _UNIT.findall(match.group(1))
-    return round(sum(float(number) * _SECONDS[_short(unit.lower())] for number, unit in parts), 6)
+    parts = _UNIT.findall(text, *match.span(1))
+    seconds = 0.0
+    for number, unit in parts:
+        seconds += float(number) * _SECONDS[_short(unit)]
+    return round(seconds, 6)
 
 
 def _short(unit: str) -> str:

@@ -125,16 +125,19 @@ def find(data: object, response: httpx2.Response | None = None) -> Finding | Non
             data = json.loads(data)
         except (ValueError, RecursionError):
             return None
-    if response is not None and not is_mapping(data) and not type(data).__module__.startswith("openai.types."):
+    if response is not None and not type(data).__module__.startswith("openai.types.") and not is_mapping(data):
         # A custom `cast_to`, which may hold another view of the answer: what counts is what was sent.
         return find(_body(response)) if data is not None else None
     if data is None or isinstance(data, (str, bool, int, float, list)):
         return None
-    if not is_mapping(data) and not isinstance(data, pydantic.BaseModel) and not hasattr(data, "status"):
+    if not isinstance(data, pydantic.BaseModel) and not is_mapping(data) and not hasattr(data, "status"):
         raise TypeError(
             f"Expected a response or its JSON but received {type(data).__name__!r}; "
             "await the call, call `.parse()` on a raw response, or iterate a stream first"
         )
+    if member(data, "object") == "response":
+        # Nearly every answer: what an event or a webhook would hold is not looked for.
+        return _from_response(data)
     kind = member(data, "type")
     if kind == "error":
         return _from_error_event(data)
@@ -158,7 +161,7 @@ def judge(
     sequence_number: int | None = None,
 ) -> BackgroundResponseError | None:
     """Apply the contract to a finding."""
-    status, error, reason = finding.status, finding.error, finding.reason
+    status, error, reason = finding.status, _plain(finding.error), finding.reason
     rule: Rule | None = None
     if status == "incomplete":
         rule = _RULES.get(("reason", reason)) if reason is not None else None
@@ -168,7 +171,7 @@ def judge(
         ending = "is incomplete"
     elif status == "cancelled":
         error_class, ending = BackgroundCancelledError, "was cancelled"
-    elif status == "failed" or (status not in _STATUSES and _plain(error)):
+    elif status == "failed" or (status not in _STATUSES and error):
         rule = classify(error, http_status=finding.http_status)
         error_class = (rule and rule.error_class) or BackgroundResponseError
         ending = "failed"
@@ -179,18 +182,19 @@ def judge(
     label = reason if status == "incomplete" else text_of(member(error, "code"))
     found_id = finding.response_id or response_id or id_in_url(response)
     retryable = rule is not None and rule.retryable and string_of(member(error, "type")) not in _QUOTA_TYPES
-    request_id = None if is_mapping(finding.response) else member(finding.response, "_request_id")
+    model = isinstance(finding.response, pydantic.BaseModel)
+    request_id = getattr(finding.response, "_request_id", None) if model else None
     result = error_class(
         _message(found_id, ending, label, text),
         response=response,
-        body=_plain(error),
+        body=error,
         background_response=finding.response,
         response_id=found_id,
         request_id=request_id if isinstance(request_id, str) else None,
         status=status,
         reason=reason,
         retryable=retryable and not _too_large(text),
-        retry_after=read_retry_after(_plain(error), text, finding.headers),
+        retry_after=read_retry_after(error, text, finding.headers),
         sequence_number=sequence_number,
     )
     if isinstance(result, BackgroundInternalServerError) and rule is not None and rule.http_status is not None:
@@ -255,9 +259,13 @@ def _too_large(text: str | None) -> bool:
 
 def _plain(error: object) -> Any:
     """An error object as the JSON it came from: models as dicts of what was sent, the rest unchanged."""
-    if isinstance(error, pydantic.BaseModel):
-        return {name: _plain(value) for name, value in sent_members(error).items()}
-    return error
+    if not isinstance(error, pydantic.BaseModel):
+        return error
+    sent = sent_members(error)
+    for name, value in sent.items():
+        if isinstance(value, pydantic.BaseModel):
+            sent[name] = _plain(value)
+    return sent
 
 
 def _body(response: httpx2.Response) -> object:
