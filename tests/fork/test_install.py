@@ -338,6 +338,7 @@ def hook(fork: Path) -> tuple[str, Path]:
     return path, next(p for p in (fork / "patches").glob("*.patch") if f"\n+++ b/{path}\n" in p.read_text())
 
 
+@pytest.mark.slow
 def test_git_am_on_the_source_distribution_gives_the_tree_patch_by_patch(
     repository: Path, tmp_path: Path, composed: compose.Composed
 ) -> None:

@@ -337,7 +337,7 @@ async def test_ten_thousand_waits_on_one_client_lose_nothing() -> None:
             assert (ending.id, ending.status) == (ids[number], "completed")
 
 
-@pytest.mark.install  # over a minute
+@pytest.mark.slow
 async def test_ten_thousand_waits_over_http_lose_nothing() -> None:
     with Loopback(log=False) as server:
         # The second polls are spread over the time, as they are where runs differ.

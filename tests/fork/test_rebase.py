@@ -266,6 +266,7 @@ def test_rebase_with_nothing_to_do_refuses(
     assert state_of(repository) == before
 
 
+@pytest.mark.slow
 @pytest.mark.install
 def test_rebase_this_repository_goes_to_3_53_0_and_back_without_a_hand(tmp_path: Path) -> None:
     for path in tree.listed(ROOT):

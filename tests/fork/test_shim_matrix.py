@@ -20,7 +20,7 @@ from forktools import ROOT, compose
 from tests.fork import shim_matrix
 from tests.fork.shim_matrix import run, make, must
 
-pytestmark = pytest.mark.install
+pytestmark = [pytest.mark.install, pytest.mark.slow]
 
 RELEASES = shim_matrix.releases()
 PROGRAM = re.findall(r"```python\n(.*?)```", shim_matrix.README.read_text(encoding="utf-8"), re.DOTALL)[0]
