@@ -17,7 +17,7 @@ import subprocess
 from pathlib import Path
 from dataclasses import dataclass
 
-from . import ROOT, Refusal, pin, outcomes, interpreters
+from . import ROOT, Refusal, pin, series, outcomes, interpreters
 
 FOLDER = "matrix"
 TESTS = "tests/lib/background"
@@ -64,8 +64,11 @@ HEAD = "| Python | pydantic | passed | failed | skipped |\n|---|---|---|---|---|
 
 
 def requirements(root: Path, lane: Lane) -> list[str]:
-    """The pins of the lane's environment, from requirements/."""
-    chosen: list[str] = []
+    """The lane's environment: the pins of requirements/, and what else the pinned release requires."""
+    version = series.load(root).upstream
+    pin.cached(root, version)  # fetches it, if need be
+    found = pin.find(version, [root / pin.CACHE / version])
+    chosen = [line for line in found.requires or [] if "extra" not in line.partition(";")[2]]
     wanted = False
     for line in (root / "requirements" / "dev.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):

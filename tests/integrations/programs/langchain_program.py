@@ -10,6 +10,9 @@ from langchain_openai import ChatOpenAI
 
 import openai
 
+# LangChain shares its asynchronous HTTP client among models, so they share the loop.
+LOOP = asyncio.new_event_loop()
+
 
 def model(scenario: str, **options: Any) -> ChatOpenAI:
     metadata = {"metadata": {"scenario": scenario}}
@@ -35,7 +38,7 @@ def uses_of(scenario: str) -> dict[str, Any]:
     chat = model(scenario)
     return {
         "invoke": told(lambda: kept(chat.invoke("Name a harbour."))),
-        "ainvoke": told(lambda: kept(asyncio.run(chat.ainvoke("Name a harbour.")))),
+        "ainvoke": told(lambda: kept(LOOP.run_until_complete(chat.ainvoke("Name a harbour.")))),
         "stream": told(lambda: [chunk.text for chunk in chat.stream("Name a harbour.")]),
         "background": told(lambda: kept(chat.invoke("Name a harbour.", background=True))),
     }

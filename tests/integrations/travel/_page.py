@@ -16,10 +16,10 @@ _WAYS = {
     "copy": "copy",
     "deepcopy": "deepcopy",
     "JSON": "`to_dict`, JSON",
-    "ProcessPoolExecutor, spawn": "`Process­PoolExecutor`, spawn",
-    "ProcessPoolExecutor, fork": "the same, fork",
-    "multiprocessing.Pool, spawn": "`multi­processing.Pool`, spawn",
-    "multiprocessing.Pool, fork": "the same, fork",
+    "ProcessPoolExecutor, spawn": "`ProcessPoolExecutor`, spawn",
+    "ProcessPoolExecutor, fork": "`ProcessPoolExecutor`, fork",
+    "multiprocessing.Pool, spawn": "`multiprocessing.Pool`, spawn",
+    "multiprocessing.Pool, fork": "`multiprocessing.Pool`, fork",
     "Celery, pickle": "Celery, pickle",
     "Celery, json": "Celery, JSON",
     "Dask": "Dask",
@@ -35,12 +35,17 @@ def written(text: str, measured: Mapping[str, Cells]) -> str:
 
 
 def table(cells: Cells) -> str:
-    """Classes that fared alike share a row; a way that none of them has is left out."""
+    """Classes that fared alike share a row, spawn and fork a column; a way that none of them has is left out."""
     ways = [way for way in _WAYS if any(row[way][0] for row in cells.values())]
+    heads = [_WAYS[way] for way in ways]
+    for way, twin in [(way, way.replace("spawn", "fork")) for way in ways if way.endswith("spawn")]:
+        if all(row[way] == row[twin] for row in cells.values()):
+            heads[ways.index(way)] += " and fork"
+            del heads[ways.index(twin)], ways[ways.index(twin)]
     rows: dict[tuple[str, ...], list[str]] = {}
     for name, row in cells.items():
         rows.setdefault(tuple(_shown(row[way]) for way in ways), []).append(f"`{name}`")
-    lines = [["class", *(_WAYS[way] for way in ways)], ["---"] * (len(ways) + 1)]
+    lines = [["class", *heads], ["---"] * (len(ways) + 1)]
     lines += [[", ".join(names), *row] for row, names in rows.items()]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -58,4 +63,6 @@ def _shown(cell: Any) -> str:
     elif outcome.startswith("without "):
         lost = outcome[len("without ") :].split(", ")
         outcome = f"without {lost[0]}" if len(lost) == 1 else "class and text"
-    return f"{outcome}; **shows {', '.join(leaks)}**" if leaks else outcome
+    if leaks:
+        outcome += f"; **shows the {'key' if 'key' in leaks else ', '.join(leaks)}**"
+    return outcome

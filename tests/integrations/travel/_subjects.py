@@ -200,8 +200,9 @@ def _wait() -> Any:
         try:
             client.responses.poll(RESPONSE_ID, raise_on_failure=True, max_wait_seconds=0)
         except TimeoutError as error:
-            vars(error)["elapsed_seconds"] = 1.5  # the one fact that differs from run to run
-            raise
+            # The same with a time that does not differ from run to run.
+            told: Any = type(error)
+            raise told("It has not ended.", response_id=RESPONSE_ID, elapsed_seconds=1.5, polls=1) from error.__cause__
 
 
 def _stream() -> Any:

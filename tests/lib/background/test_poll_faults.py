@@ -103,6 +103,8 @@ async def test_poll_fault_at_the_end_of_the_time_is_the_cause(api: Api, monkeypa
     assert error.elapsed_seconds == pytest.approx(40)
     assert isinstance(error.__cause__, openai.APIError)
     assert type(error.__cause__).__name__ != "APIError"
+    # While it waits, a fault holds no frame, and so nothing of what the frames hold.
+    assert error.__cause__.__traceback__ is None
 
 
 async def test_poll_fault_backoff_grows_to_its_cap(api: Api, monkeypatch: Patch) -> None:
