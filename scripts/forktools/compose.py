@@ -57,7 +57,10 @@ def compose(root: Path, series: Series, upstream: Upstream) -> Composed:
     """Composes the fork from the repository at `root`. Raises Refusal when anything does not fit exactly."""
     results = apply_series(patch_texts(root, series), upstream.files)
     check_sums(results, read_sums(root))
-    return Composed({**upstream.files, **results}, own_files(root), tuple(sorted(results)))
+    own = own_files(root)
+    if any(patch.holds(f"{OWN}__init__.py") for patch in series.patches) and f"{OWN}__init__.py" not in own:
+        raise Refusal(f"{OWN} is missing, which the series adds; the source is not complete.")
+    return Composed({**upstream.files, **results}, own, tuple(sorted(results)))
 
 
 def patch_texts(root: Path, series: Series) -> dict[str, str]:

@@ -25,7 +25,7 @@ SCHEMA = json.loads((OWN / "background_errors.schema.json").read_text(encoding="
 CONTRACT_JSON = json.loads((OWN / "background_errors.json").read_text(encoding="utf-8"))
 
 PAGES = [name for name in ("README.md", "background.md", "shim/README.md") if (ROOT / name).is_file()]
-LEFT_OUT = 0
+LEFT_OUT = 1  # the program of shim/README.md, which takes an argument; test_shim_matrix.py runs it
 """How many blocks of all pages are not run. A new one has to be counted here."""
 
 VERSION_PART = "<!-- generated: version -->\n<!-- /generated -->"
@@ -58,7 +58,7 @@ def test_page_code_prints_what_the_page_shows(name: str) -> None:
         if one.problem or one.printed != (one.block.shown or "")
     ]
     assert not wrong, "\n".join(wrong)
-    assert results
+    assert results or all(block.reason for block in blocks.read(ROOT / name))
 
 
 def test_page_code_is_all_run_but_what_is_counted() -> None:
