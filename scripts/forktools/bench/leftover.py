@@ -17,8 +17,7 @@ from collections.abc import Callable, Generator
 import httpx2
 
 import openai._base_client as base_client
-from openai._models import FinalRequestOptions
-from openai.lib.background import _poll
+from openai.lib.background import _wait
 
 from .cases import sync_client
 from .payloads import RESPONSE_ID, pending
@@ -36,9 +35,9 @@ class Step(NamedTuple):
 
 
 _STEPS = {
-    "loop": ("the wait: its options, the loop, the interval", "fork"),
+    "loop": ("the wait: the loop, the clock, the interval", "fork"),
+    "options": ("the request's options, copied from one that is kept", "fork"),
     "read": ("the status found in the first bytes", "fork"),
-    "construct": ("`FinalRequestOptions` made (pydantic, defaults copied)", "openai"),
     "copy": ("`FinalRequestOptions` copied twice, for retries and hooks", "openai"),
     "hooks": ("`_prepare_options`, `_prepare_request`, `_custom_auth`", "openai"),
     "headers": ("`_build_headers`: auth, platform, defaults, validation", "openai"),
@@ -46,7 +45,7 @@ _STEPS = {
     "build": ("the rest of `_build_request`: query, types of the client", "openai"),
     "request": ("`request()`: loop of retries, log calls, status check", "openai"),
     "auth": ("`_send_request`: renewal of credentials around the sending", "openai"),
-    "process": ("`_process_response`: the raw response wrapped", "openai"),
+    "process": ("`_process_response`: which type is asked for", "openai"),
     "httpx-build": ("`httpx2.Client.build_request`", "httpx2"),
     "httpx-send": ("`httpx2.Client.send`", "httpx2"),
     "transport": ("the transport of this benchmark", "bench"),
@@ -141,10 +140,9 @@ def _timed_poll(size: int, polls: int) -> Callable[[], Stopwatch]:
 
     def block() -> Stopwatch:
         watch = Stopwatch()
-        # `_get` was bound when the resource was made, and leads to `request`.
         targets = [
-            (_poll._Wait, "read", "read"),
-            (FinalRequestOptions, "construct", "construct"),
+            (_wait.Wait, "options", "options"),
+            (_wait.Wait, "read", "read"),
             (base_client, "model_copy", "copy"),
             (client, "_prepare_options", "hooks"),
             (client, "_prepare_request", "hooks"),
@@ -169,7 +167,7 @@ def _timed_bare(size: int, polls: int) -> Callable[[], Stopwatch]:
     headers = {"Accept": "application/json", "Authorization": "Bearer bench"}
 
     def find(response: httpx2.Response) -> object:
-        return _poll._peek_status(response.content)
+        return _wait._peek_status(response.content)
 
     def block() -> Stopwatch:
         watch = Stopwatch()

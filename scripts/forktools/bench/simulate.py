@@ -19,7 +19,7 @@ from statistics import median
 import httpx2
 
 from openai import OpenAI
-from openai.lib.background import _poll
+from openai.lib.background import _wait
 
 from .payloads import HEADERS, RESPONSE_ID, pending, completed
 
@@ -76,7 +76,7 @@ def wait_with_poll(end: float) -> tuple[int, float]:
         nonlocal now
         now += seconds
 
-    module: Any = _poll
+    module: Any = _wait
     clock, module.time = module.time, SimpleNamespace(monotonic=lambda: now)
     try:
         with OpenAI(api_key="bench", http_client=httpx2.Client(transport=httpx2.MockTransport(answer))) as client:

@@ -18,7 +18,7 @@ import pytest
 
 from ._support import REQUEST_ID, RESPONSE_ID, Api, Client, answer, settle, background
 
-polling = importlib.import_module(background.__name__ + "._poll")
+polling = importlib.import_module(background.__name__ + "._wait")
 
 Reply: TypeAlias = Union[httpx2.Response, Exception]
 Script: TypeAlias = Callable[["Waits"], Reply]

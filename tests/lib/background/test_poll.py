@@ -252,6 +252,14 @@ async def test_poll_sync_refuses_an_async_callback(monkeypatch: Patch) -> None:
     assert waits.polls == 0
 
 
+@pytest.mark.parametrize("callback", ["print", 3, [print]])
+async def test_poll_refuses_a_callback_that_is_no_function(api: Api, monkeypatch: Patch, callback: Any) -> None:
+    async with waiting(api, monkeypatch, script(reply("completed"))) as waits:
+        with pytest.raises(TypeError, match="on_poll"):
+            await waits.poll(on_poll=callback)
+    assert waits.polls == 0
+
+
 async def test_poll_whose_callback_raises_stops_with_that(api: Api, monkeypatch: Patch) -> None:
     class Enough(Exception):
         pass
@@ -285,7 +293,7 @@ async def test_poll_asks_as_retrieve_does(api: Api, monkeypatch: Patch, response
     assert (poll.method, poll.url) == ("GET", retrieve.url)
     assert poll.extensions["timeout"] == retrieve.extensions["timeout"]
     added = set(poll.headers.items()) - set(retrieve.headers.items())
-    assert {name for name, _ in added} == {"x-stainless-poll-helper", "x-stainless-raw-response"}
+    assert {name for name, _ in added} == {"x-stainless-poll-helper"}
     assert not set(retrieve.headers) - set(poll.headers)
     assert (poll.headers["x-mine"], poll.headers["authorization"]) == ("1", f"Bearer {API_KEY}")
 

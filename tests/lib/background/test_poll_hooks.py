@@ -117,6 +117,27 @@ async def test_poll_does_not_change_the_callers_mappings(api: Api, monkeypatch: 
     assert (headers, query, include) == ({"X-Mine": "1"}, {"q": "1"}, ["reasoning.encrypted_content"])
 
 
+async def test_poll_keeps_nothing_that_a_hook_changed_in_place(api: Api, monkeypatch: Patch) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def change(options: Any) -> Any:
+        seen.append((dict(options.params), dict(options.headers), dict(options.security)))
+        options.params["tenant"] = "7"
+        options.headers["X-Tenant"] = "7"
+        options.security["other"] = True
+        return options
+
+    async def achange(options: Any) -> Any:
+        return change(options)
+
+    async with waiting(api, monkeypatch, script(reply(), reply(), reply("completed"))) as waits:
+        monkeypatch.setattr(waits.client, "_prepare_options", change if api.kind == "sync" else achange)
+        await waits.poll()
+    assert len(seen) == 3
+    assert all(one == seen[0] for one in seen)
+    assert [one.url.params["tenant"] for one in waits.requests] == ["7"] * 3
+
+
 async def test_poll_asks_for_a_fresh_key_at_every_poll(api: Api, monkeypatch: Patch) -> None:
     made: list[str] = []
 

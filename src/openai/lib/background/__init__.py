@@ -17,13 +17,18 @@ from ._errors import *
 
 if TYPE_CHECKING:
     from ._table import CONTRACT as CONTRACT, CONTRACT_VERSION as CONTRACT_VERSION, Rule as Rule
-    from ._verdict import lookup as lookup, raise_on_failure as raise_on_failure
+    from ._verdict import (
+        lookup as lookup,
+        raise_on_failure as raise_on_failure,
+        make_background_error as make_background_error,
+    )
 
 _LAZY = {
     "CONTRACT": "_table",
     "CONTRACT_VERSION": "_table",
     "Rule": "_table",
     "lookup": "_verdict",
+    "make_background_error": "_verdict",
     "raise_on_failure": "_verdict",
 }
 

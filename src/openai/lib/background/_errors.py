@@ -163,11 +163,7 @@ class BackgroundResponseError(_Travels, APIError):
         self.message = message
         self.request = request_of(response)  # pyright: ignore[reportIncompatibleVariableOverride]
         self.body = body
-        self.code = self.param = self.type = None
-        if body is not None:
-            self.code = text_of(member(body, "code"))
-            self.param = text_of(member(body, "param"))
-            self.type = text_of(member(body, "type"))
+        self.code, self.param, self.type = [text_of(member(body, name)) for name in ("code", "param", "type")]
         self.response = response
         self.request_id = request_id or (response.headers.get("x-request-id") if response is not None else None)
         self.status = status

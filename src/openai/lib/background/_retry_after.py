@@ -22,14 +22,13 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = r"(\d{1,9}(?:\.\d{1,9})?)\s?(ms|milliseconds?|d|days?|h|hours?|m|mins?|minutes?|s|secs?|seconds?)(?![a-z])"
 # For text in lower case, from the first place where it can match: an expression that has to try every place and both
 # cases costs more than all the rest of an error.
-_CUES = ("try again", "retry")
 _WAIT = re.compile(rf"(?:try again|retry)\s+(?:in|after)\s+((?:{_PART}[\s,]{{0,2}})+)")
 _UNIT = re.compile(_PART)
 
 
 def read_retry_after(error: object, message: str | None, headers: object = None) -> float | None:
     """Seconds to wait, or None. `error` is the error object, `headers` what an `error` event carried as headers."""
-    seconds = _number(member(error, "resets_in_seconds")) if error is not None else None
+    seconds = _number(member(error, "resets_in_seconds"))
     if seconds is None and headers is not None and is_mapping(headers):
         seconds = _from_headers(headers)
     if seconds is None and message is not None:
@@ -39,11 +38,14 @@ def read_retry_after(error: object, message: str | None, headers: object = None)
 
 def _from_message(message: str) -> float | None:
     text = message.lower()
-    cues = [at for at in map(text.find, _CUES) if at >= 0]
-    match = _WAIT.search(text, min(cues)) if cues else None
+    at = text.find("try")
+    match = _WAIT.search(text, max(at - len("re"), 0)) if at >= 0 else None
     if match is None:
         return None
-    parts = _UNIT.findall(text, *match.span(1))
+    if match.start(2) == match.start(1):  # one part, as nearly always: "in 4.2s"
+        parts = [match.group(2, 3)]
+    else:
+        parts = _UNIT.findall(text, *match.span(1))
     seconds = 0.0
     for number, unit in parts:
         seconds += float(number) * _SECONDS[_short(unit)]
@@ -70,7 +72,7 @@ def _from_headers(headers: Mapping[str, object]) -> float | None:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    if value is None or isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         number = float(value)

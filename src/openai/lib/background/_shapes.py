@@ -17,10 +17,10 @@ __all__ = ["id_in_url", "member", "request_of", "sent_members", "string_of", "te
 def member(data: Any, name: str) -> Any:
     """A member of a model or a mapping; None where there is none."""
     # The common cases first: the test for any mapping costs more than all the rest.
-    if data is None:
-        return None
     if isinstance(data, dict):
         return data.get(name)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if data is None:
+        return None
     if isinstance(data, pydantic.BaseModel) or not is_mapping(data):
         return getattr(data, name, None)
     return data.get(name)
@@ -28,11 +28,15 @@ def member(data: Any, name: str) -> Any:
 
 def sent_members(model: pydantic.BaseModel) -> dict[str, Any]:
     """The members of a model that were in the JSON it came from, unknown ones included; works on pydantic 1 and 2."""
-    sent: set[str] = getattr(model, "model_fields_set" if hasattr(model, "model_fields_set") else "__fields_set__")
-    # Not by iterating the model, which does the same with more work.
-    members = {name: value for name, value in vars(model).items() if value is not None or name in sent}
-    members.update(getattr(model, "__pydantic_extra__", None) or {})
-    return {name: value for name, value in members.items() if not name.startswith("_")}
+    # Pydantic 2's name for it, then 1's; each is a slot, where the public names are properties or deprecated.
+    name_of_set = "__pydantic_fields_set__" if hasattr(model, "__pydantic_fields_set__") else "__fields_set__"
+    sent: set[str] = getattr(model, name_of_set)
+    members: dict[str, Any] = vars(model)  # not by iterating the model, which does the same with more work
+    more: dict[str, Any] | None = getattr(model, "__pydantic_extra__", None)
+    if more:
+        members = {**members, **more}
+        sent = {*sent, *more}
+    return {name: value for name, value in members.items() if (value is not None or name in sent) and name[:1] != "_"}
 
 
 def string_of(value: object) -> str | None:
@@ -42,7 +46,7 @@ def string_of(value: object) -> str | None:
 
 def text_of(value: object) -> str | None:
     """A JSON scalar as text, or None: codes arrive as strings, as numbers, as null, and as anything else."""
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
