@@ -27,7 +27,7 @@ class Effort:
     """How much is measured."""
 
     rounds: int
-    blocks: int = 6
+    blocks: int = 12
     block_seconds: float = 0.03
     import_pairs: int = 3
     tasks: int = memory.TASKS

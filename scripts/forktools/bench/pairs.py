@@ -1,8 +1,8 @@
 """The rounds: in each, two fresh processes measure every case, block by block in turn.
 
 Promises: one ratio for each round and case. A round has its own processes and hash seed, because the layout of one
-process alone can shift a ratio by a percent; within a round blocks alternate (stock fork, fork stock, …) and the
-ratio is the median over neighbouring blocks, so that a change in the machine's speed meets both.
+process alone can shift a ratio by a percent; within a round short blocks alternate (stock fork, fork stock, …) and
+the ratio is the median over neighbouring blocks, so that a change in the machine's speed meets both.
 """
 
 from __future__ import annotations
@@ -59,9 +59,6 @@ def measure(
 
 
 def _calls(worker: Worker, name: str, block_seconds: float) -> int:
-    fixed = CASES[name].calls
-    if fixed is not None:
-        return fixed
     worker.measure(name, 1)
     once = worker.measure(name, 1)
     if once > block_seconds:
@@ -72,8 +69,7 @@ def _calls(worker: Worker, name: str, block_seconds: float) -> int:
 
 def _round(found: Paired, name: str, calls: int, blocks: int, sides: tuple[Measures, Measures]) -> None:
     taken: list[tuple[float, float]] = []
-    # A block of a fixed number of calls is long, so that few of them say as much.
-    for number in range(blocks if CASES[name].calls is None else min(blocks, 2)):
+    for number in range(blocks * CASES[name].blocks):
         if number % 2:
             second = sides[1].measure(name, calls)
             taken.append((sides[0].measure(name, calls), second))
