@@ -141,8 +141,6 @@ def _poll_async(body: str) -> Callable[[str], Block]:
 
         responses._sleep = sleep
         wait = wait_fork if side == FORK else wait_stock
-        # One loop for all blocks, since to make one costs as much as many polls.
-        loop = asyncio.new_event_loop()
 
         async def waits() -> None:
             while left > 0:
@@ -154,7 +152,7 @@ def _poll_async(body: str) -> Callable[[str], Block]:
         def block(calls: int) -> None:
             nonlocal left
             left = calls
-            loop.run_until_complete(waits())
+            asyncio.run(waits())
 
         return block
 
