@@ -153,6 +153,19 @@ def test_write_replaces_the_generated_block_and_nothing_else(tmp_path: Path) -> 
     assert json.loads((tmp_path / report.DATA).read_text(encoding="utf-8"))["rows"][0]["median"] == 0.5
 
 
+def test_write_leaves_rows_without_a_bound_to_the_page(tmp_path: Path) -> None:
+    rows = [
+        row(0.5, most=0.55),
+        row(0.7)._replace(title="unbounded"),
+        row(1.0)._replace(name=report.NOISE, title="noise"),
+    ]
+    (tmp_path / report.README).write_text(f"{report.BEGIN}\n{report.END}\n", encoding="utf-8")
+    report.write(data(rows), rows, tmp_path)
+    readme, page = (tmp_path.joinpath(path).read_text(encoding="utf-8") for path in (report.README, report.PAGE))
+    assert "unbounded" in page and "unbounded" not in readme
+    assert "noise" in readme and report.PAGE in readme
+
+
 def test_write_without_a_block_leaves_the_readme(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("no block\n", encoding="utf-8")
     assert report.README not in report.write(data([row(1.0)]), [row(1.0)], tmp_path)

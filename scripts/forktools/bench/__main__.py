@@ -29,7 +29,7 @@ class Effort:
     rounds: int
     blocks: int = 12
     block_seconds: float = 0.03
-    import_pairs: int = 3
+    import_pairs: int = 6
     tasks: int = memory.TASKS
     runs: int = 12
     leftover_blocks: int = 25
