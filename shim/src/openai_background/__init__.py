@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     # A type checker sees the module that came along. The other one, where there is one, has the same names.
     from . import _contract
     from ._contract import *
+    from ._contract._errors import *  # again: mypy does not see what `__all__` was added up from
 
     # pyright gives no type to an `__all__` that was added up from that of another module.
     __all__ += _contract.__all__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
