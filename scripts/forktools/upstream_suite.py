@@ -20,18 +20,18 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """The command; returns its exit status."""
     options = _parser().parse_args(arguments)
     try:
-        chosen = [] if options.lint else choose(options)
+        chosen = [] if options.lint and not options.write else choose(options)
         made = trees.make(root, options.upstream_data)
         results = [run(root, lane, made, fresh=options.fresh) for lane in chosen]
         checks: list[lint.Check] = []
         if options.lint or options.all_lanes:
             lane = lanes.Lane(interpreters.running())
             checks = lint.run(made, lanes.prepare(lane, trees.PATCHED, made))
+        if options.write:
+            _say("written: " + ", ".join(report.write(root, made.version, results, checks)))
     except Refusal as refusal:
         print(f"test-upstream: {refusal}", file=sys.stderr)
         return 1
-    if options.report:
-        Path(options.report).write_text(report.markdown(made.version, results, checks), encoding="utf-8")
     if results:
         print(report.table(results))
     for check in checks:
@@ -49,6 +49,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
 def choose(options: argparse.Namespace) -> list[lanes.Lane]:
     """The lanes that the arguments ask for. Raises Refusal when they contradict each other."""
     data: Path | None = options.upstream_data
+    if options.write and not options.all_lanes:
+        raise Refusal("--write takes --all-lanes: a page with some of them would hide the others.")
     if options.api_resources and data is None:
         raise Refusal("--api-resources needs --upstream-data, whose specification the mock server serves.")
     if data is not None and not (data / mock.SPECIFICATION).is_file():
@@ -114,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--all-lanes", action="store_true", help="every lane that this machine has, and --lint")
     parser.add_argument("--lint", action="store_true", help="linters and breaking changes instead of the suite")
     parser.add_argument("--fresh", action="store_true", help="run stock again instead of taking its kept result")
-    parser.add_argument("--report", metavar="FILE", help="write the result as Markdown")
+    parser.add_argument("--write", action="store_true", help=f"write {report.PAGE} and the table of {report.LETTER}")
     return parser
 
 

@@ -153,7 +153,7 @@ def test_outcomes_name_every_test_as_pytest_does(tmp_path: Path, workers: str) -
 
 
 def options(**chosen: Any) -> Any:
-    defaults = ("api_resources", "pydantic_v1", "legacy_httpx", "all_lanes")
+    defaults = ("api_resources", "pydantic_v1", "legacy_httpx", "all_lanes", "write")
     return type("Options", (), {**dict.fromkeys(defaults, False), "upstream_data": None, "python": None, **chosen})
 
 
@@ -225,14 +225,49 @@ def test_stock_cache_depends_on_lock_file_version_and_lane(tmp_path: Path) -> No
     assert trees.fingerprint(tree, {"lane": "a"}) == keys[2]
 
 
-def test_report_counts_and_names_what_was_found() -> None:
+@pytest.fixture
+def result() -> report.Result:
     stock = lanes.Run({ONE: "passed", TWO: "passed", "tests/b.py::test": "skipped"}, 61.4, cached=True)
     patched = lanes.Run({ONE: "passed", TWO: "failed", "tests/b.py::test": "skipped"}, 62.6)
-    result = report.Result(
-        lanes.Lane("3.12"), stock, patched, compare.compare(stock.outcomes, patched.outcomes, Again())
-    )
-    page = report.markdown("1.2.0", [result], [lint.Check("ruff check", True, "x\nAll good\n\n")])
-    assert "| bare sdist, Python 3.12 | 2 / 0 / 1 | 1 / 1 / 1 | 0 | 0 | 0 | **1** | 61 s (earlier) / 63 s |" in page
+    comparison = compare.compare(stock.outcomes, patched.outcomes, Again())
+    return report.Result(lanes.Lane("3.12"), stock, patched, comparison)
+
+
+CHECK = lint.Check("ruff check", True, "x\nAll good\n\n")
+ROW = "| bare sdist, Python 3.12 | 2 / 0 / 1 | 1 / 1 / 1 | 0 | 0 | 0 | **1** | 61 s (earlier) / 63 s |"
+
+
+def test_report_counts_and_names_what_was_found(result: report.Result) -> None:
+    page = report.markdown("1.2.0", [result], [CHECK])
+    assert ROW in page
     assert f"- `{TWO}`: passed → failed" in page
     assert "| ruff check | passed | All good |" in page
     assert not result.passed
+
+
+def test_write_fills_the_page_and_the_letters_block_only(tmp_path: Path, result: report.Result) -> None:
+    for folder in ("docs", "patches"):
+        (tmp_path / folder).mkdir()
+    letter = tmp_path / report.LETTER
+    letter.write_text(f"before\n{report.BEGIN}old\n{report.END}\nafter\n", encoding="utf-8")
+    assert report.write(tmp_path, "1.2.0", [result], [CHECK]) == [report.LETTER, report.PAGE]
+    text = letter.read_text(encoding="utf-8")
+    assert text.startswith(f"before\n{report.BEGIN}") and text.endswith(f"{report.END}\nafter\n")
+    assert ROW in text and "| ruff check | passed | All good |" in text and "old" not in text
+    assert ROW in (tmp_path / report.PAGE).read_text(encoding="utf-8")
+    report.write(tmp_path, "1.2.0", [result], [CHECK])
+    assert letter.read_text(encoding="utf-8") == text
+
+
+def test_write_into_a_letter_without_marks_refuses_and_writes_nothing(tmp_path: Path, result: report.Result) -> None:
+    (tmp_path / "patches").mkdir()
+    (tmp_path / report.LETTER).write_text("before\n", encoding="utf-8")
+    with pytest.raises(Refusal, match="nothing was written"):
+        report.write(tmp_path, "1.2.0", [result], [CHECK])
+    assert (tmp_path / report.LETTER).read_text(encoding="utf-8") == "before\n"
+    assert not (tmp_path / report.PAGE).exists()
+
+
+def test_write_of_some_lanes_refuses() -> None:
+    with pytest.raises(Refusal, match="--all-lanes"):
+        upstream_suite.choose(options(write=True))

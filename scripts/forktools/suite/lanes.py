@@ -178,7 +178,7 @@ def pytest(
     target = results / f"{tree.name}-{os.getpid()}.json"
     target.unlink(missing_ok=True)
     count = min(os.cpu_count() or 1, 4) if workers is None else workers
-    command = [str(python), "-m", "pytest", "-o", "addopts=--tb=short", "-q", "-n", str(count)]
+    command = [str(python), "-m", "pytest", "-o", "addopts=--tb=native", "-q", "-n", str(count)]
     command += ["-p", "forktools.outcomes", "--continue-on-collection-errors", *selection]
     variables = {**trees.clean(), outcomes.VARIABLE: str(target), "PYTHONPATH": str(ROOT / "scripts")}
     if lane.legacy_httpx:

@@ -1,6 +1,7 @@
 """The result as Markdown: one row for each lane, then every test that has to be named.
 
-Promises: numbers are those of the runs given; nothing is rounded away, and a time that comes from the cache says so.
+Promises: numbers are those of the runs given; nothing is rounded away, and a time that comes from the cache says so. The
+cover letter gets the same tables, between two marks, and nothing else in it is touched.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import os
 import platform
 from typing import Iterator, Sequence
+from pathlib import Path
 from datetime import datetime, timezone
 from dataclasses import dataclass
 
+from .. import Refusal
 from .lint import Check
 from .lanes import Run, Lane
 from .compare import Comparison
@@ -18,7 +21,7 @@ from .compare import Comparison
 INTRODUCTION = """\
 # Upstream's own suite, stock against patched
 
-Written by `scripts/test-upstream --report`; not edited by hand. Both trees are the source distribution of openai
+Written by `scripts/test-upstream --all-lanes --write`; not edited by hand. Both trees are the source distribution of openai
 {version}; the patched one has the series applied by `git am`. Every test is compared with itself. A regression is a test
 that passes on stock and not on the patched tree, or a test that the series adds and that does not pass. A known failure
 fails on stock in the same environment, and again each time that it is run alone. A test that fails on the patched tree
@@ -41,6 +44,10 @@ class Result:
     def passed(self) -> bool:
         """Whether nothing got worse."""
         return not self.comparison.regressions
+
+
+PAGE, LETTER = "docs/upstream-suite.md", "patches/cover-letter.md"
+BEGIN, END = "<!-- generated: upstream-suite -->\n", "<!-- /generated -->"
 
 
 def machine() -> str:
@@ -69,17 +76,44 @@ def table(results: Sequence[Result]) -> str:
 
 def markdown(version: str, results: Sequence[Result], checks: Sequence[Check]) -> str:
     """The whole page."""
-    date = datetime.now(timezone.utc).date().isoformat()
-    parts = [INTRODUCTION.format(version=version, date=date, machine=machine())]
+    parts = [INTRODUCTION.format(version=version, date=_today(), machine=machine())]
     if results:
         parts += ["## Lanes\n", "Counts are passed / failed / skipped, times are of stock / patched.\n"]
         parts += [table(results) + "\n"]
         parts += [text for result in results for text in _named(result)]
     if checks:
-        parts += ["## Linters and the breaking-change check, on the patched tree\n"]
-        rows = [f"| {check.title} | {'passed' if check.passed else '**failed**'} | {check.last} |" for check in checks]
-        parts += ["\n".join(["| check | result | its last line |", "|---|---|---|", *rows]) + "\n"]
+        parts += ["## Linters and the breaking-change check, on the patched tree\n", _checks(checks) + "\n"]
     return "\n".join(parts)
+
+
+def letter(before: str, version: str, results: Sequence[Result], checks: Sequence[Check]) -> str:
+    """The cover letter with the results between its marks. Raises Refusal where the marks are not there."""
+    head, begun, rest = before.partition(BEGIN)
+    _, ended, tail = rest.partition(END)
+    if not begun or not ended:
+        raise Refusal(f"{LETTER} has no {BEGIN.strip()} and {END} behind it; nothing was written.")
+    about = f"On {_today()}, on {machine()}, against openai {version}; counts are passed / failed / skipped."
+    return "\n".join([f"{head}{BEGIN}{about}", "", table(results), "", _checks(checks), f"{END}{tail}"])
+
+
+def write(root: Path, version: str, results: Sequence[Result], checks: Sequence[Check]) -> list[str]:
+    """Writes the page and the cover letter's block; returns the paths."""
+    written = {
+        LETTER: letter((root / LETTER).read_text(encoding="utf-8"), version, results, checks),
+        PAGE: markdown(version, results, checks),
+    }
+    for path, content in written.items():
+        (root / path).write_text(content, encoding="utf-8")
+    return list(written)
+
+
+def _checks(checks: Sequence[Check]) -> str:
+    rows = [f"| {check.title} | {'passed' if check.passed else '**failed**'} | {check.last} |" for check in checks]
+    return "\n".join(["| check | result | its last line |", "|---|---|---|", *rows])
+
+
+def _today() -> str:
+    return datetime.now(timezone.utc).date().isoformat()
 
 
 def _named(result: Result) -> Iterator[str]:
