@@ -84,7 +84,7 @@ def run(root: Path, lane: lanes.Lane, made: trees.Trees, *, fresh: bool = False)
         _say(f"{lane.title}: stock")
         stock = lanes.stock(lane, made, pythons[trees.STOCK], url, rerun, fresh=fresh)
         _say(f"{lane.title}: patched")
-        patched = lanes.patched(lane, made, pythons[trees.PATCHED], url)
+        patched = lanes.patched(lane, made, pythons[trees.PATCHED], url, fresh=fresh)
         result = report.Result(lane, stock, patched, compare.compare(stock.outcomes, patched.outcomes, rerun))
     check_added(made, lane, patched.outcomes)
     _say(report.row(result))
@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--python", metavar="3.X", help="another interpreter than the running one")
     parser.add_argument("--all-lanes", action="store_true", help="every lane that this machine has, and --lint")
     parser.add_argument("--lint", action="store_true", help="linters and breaking changes instead of the suite")
-    parser.add_argument("--fresh", action="store_true", help="run stock again instead of taking its kept result")
+    parser.add_argument("--fresh", action="store_true", help="run everything again instead of taking kept results")
     parser.add_argument("--write", action="store_true", help=f"write {report.PAGE} and the table of {report.LETTER}")
     return parser
 

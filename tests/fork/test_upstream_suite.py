@@ -6,6 +6,7 @@ import os
 import sys
 import json
 import subprocess
+import dataclasses
 from typing import Any, Mapping, Sequence
 from pathlib import Path
 
@@ -213,6 +214,26 @@ def test_added_tests_that_did_not_run_refuse_and_are_named(tmp_path: Path) -> No
     upstream_suite.check_added(tree, lanes.Lane("3.11"), {"tests/lib/test_x.py::test_y": "passed"})
     with pytest.raises(Refusal, match=r"tests/lib/test_x\.py: added by the series, but no test of it was run"):
         upstream_suite.check_added(tree, lanes.Lane("3.11"), {ONE: "passed"})
+
+
+def test_patched_result_is_kept_for_the_very_same_series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
+
+    def ran(*_: Any) -> lanes.Run:
+        runs.append("run")
+        return lanes.Run({ONE: "passed"}, 1.0)
+
+    monkeypatch.setattr(lanes, "pytest", ran)
+    monkeypatch.setattr(lanes.interpreters, "full", lambda _: "3.12.1")
+    (tmp_path / "results").mkdir()
+    first, other = (dataclasses.replace(made(tmp_path), series=digest) for digest in ("one", "two"))
+    lane, python = lanes.Lane("3.12"), tmp_path / "python"
+    assert not lanes.patched(lane, first, python, None).cached
+    assert lanes.patched(lane, first, python, None).cached
+    assert not lanes.patched(lane, other, python, None).cached
+    assert not lanes.patched(lane, first, python, None, fresh=True).cached
+    assert not lanes.patched(lanes.Lane("3.13"), first, python, None).cached
+    assert len(runs) == 4
 
 
 def test_stock_cache_depends_on_lock_file_version_and_lane(tmp_path: Path) -> None:

@@ -121,13 +121,7 @@ def stock(
 
     What fails is run again before it is kept: the cache must hold no failure of a busy machine.
     """
-    parts = {
-        "lane": lane.title,
-        "selection": " ".join(lane.selection()),
-        "python": interpreters.full(python) or "",
-        "added": (ROOT / LEGACY_REQUIREMENTS).read_text(encoding="utf-8") if lane.legacy_httpx else "",
-    }
-    cache = made.home / "results" / f"stock-{trees.fingerprint(made, parts)}.json"
+    cache = _cache(lane, made, python, trees.STOCK)
     if cache.is_file() and not fresh:
         data = json.loads(cache.read_text(encoding="utf-8"))
         run = Run(data["outcomes"], data["seconds"], cached=True)
@@ -141,10 +135,31 @@ def stock(
     return run
 
 
-def patched(lane: Lane, made: trees.Trees, python: Path, base_url: str | None) -> Run:
-    """The lane's result on the patched tree, with the tests that the series adds."""
+def patched(lane: Lane, made: trees.Trees, python: Path, base_url: str | None, *, fresh: bool = False) -> Run:
+    """The lane's result on the patched tree, with the tests that the series adds.
+
+    It is kept like stock's, for the very same series: so a run of many lanes can be taken up where it was broken off.
+    """
+    cache = _cache(lane, made, python, trees.PATCHED)
+    if cache.is_file() and not fresh:
+        data = json.loads(cache.read_text(encoding="utf-8"))
+        return Run(data["outcomes"], data["seconds"], cached=True)
     added = [] if not lane.legacy_httpx else added_tests(made)
-    return pytest(lane, made.patched, python, [*lane.selection(), *added], base_url, made.home / "results")
+    run = pytest(lane, made.patched, python, [*lane.selection(), *added], base_url, made.home / "results")
+    _keep(cache, lane, run, settled=False)
+    return run
+
+
+def _cache(lane: Lane, made: trees.Trees, python: Path, name: str) -> Path:
+    parts = {
+        "lane": lane.title,
+        "selection": " ".join(lane.selection()),
+        "python": interpreters.full(python) or "",
+        "added": (ROOT / LEGACY_REQUIREMENTS).read_text(encoding="utf-8") if lane.legacy_httpx else "",
+    }
+    if name == trees.PATCHED:
+        parts["series"] = made.series
+    return made.home / "results" / f"{name}-{trees.fingerprint(made, parts)}.json"
 
 
 def _keep(cache: Path, lane: Lane, run: Run, *, settled: bool) -> None:

@@ -26,11 +26,12 @@ BASE_TAG = "upstream"
 
 @dataclass(frozen=True)
 class Trees:
-    """The two folders, and the paths that the series adds to the tree, in order."""
+    """The two folders, the paths that the series adds to the tree, in order, and a digest of its patches."""
 
     home: Path
     version: str
     added: tuple[str, ...]
+    series: str = ""
 
     @property
     def stock(self) -> Path:
@@ -67,7 +68,10 @@ def make(root: Path, data: Path | None = None) -> Trees:
     )
     added = repository.git("diff", "--name-only", "--diff-filter=A", "-z", BASE_TAG, "HEAD").split("\0")
     Scratch(home / STOCK, plan.author).commit(f"openai {plan.upstream}")  # a repository too, so that both are alike
-    return Trees(home, plan.upstream, tuple(sorted(set(added) - {""})))
+    state = hashlib.sha256()
+    for patch in plan.patches:
+        state.update((root / "patches" / patch.file_name).read_bytes())
+    return Trees(home, plan.upstream, tuple(sorted(set(added) - {""})), state.hexdigest())
 
 
 def apply(repository: Scratch, root: Path, plan: series.Series) -> None:
