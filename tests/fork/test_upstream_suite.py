@@ -223,8 +223,11 @@ def test_patched_result_is_kept_for_the_very_same_series(tmp_path: Path, monkeyp
         runs.append("run")
         return lanes.Run({ONE: "passed"}, 1.0)
 
+    def version(_: Path) -> str:
+        return "3.12.1"
+
     monkeypatch.setattr(lanes, "pytest", ran)
-    monkeypatch.setattr(lanes.interpreters, "full", lambda _: "3.12.1")
+    monkeypatch.setattr(lanes.interpreters, "full", version)
     (tmp_path / "results").mkdir()
     first, other = (dataclasses.replace(made(tmp_path), series=digest) for digest in ("one", "two"))
     lane, python = lanes.Lane("3.12"), tmp_path / "python"
