@@ -57,15 +57,19 @@ def choose(options: argparse.Namespace) -> list[lanes.Lane]:
         raise Refusal(f"there is no {mock.SPECIFICATION} in {data}.")
     if options.pydantic_v1 and options.legacy_httpx:
         raise Refusal("--pydantic-v1 and --legacy-httpx are two lanes, not one.")
-    default: str = options.python or interpreters.running()
+    pythons: list[str] = options.python or []
     if not options.all_lanes:
-        return [lanes.Lane(default, data, options.api_resources, options.pydantic_v1, options.legacy_httpx)]
+        if len(pythons) > 1:
+            raise Refusal("--python is given once, but for --all-lanes.")
+        python = pythons[0] if pythons else interpreters.running()
+        return [lanes.Lane(python, data, options.api_resources, options.pydantic_v1, options.legacy_httpx)]
+    default = interpreters.running()
     mocked = data is not None
     chosen = [lanes.Lane(default)]
     if data is not None:
         chosen += [lanes.Lane(default, data, mocked)]
     chosen += [lanes.Lane(default, data, mocked, pydantic_v1=True), lanes.Lane(default, legacy_httpx=True)]
-    return chosen + [lanes.Lane(python) for python in interpreters.available() if python != default]
+    return chosen + [lanes.Lane(python) for python in pythons or interpreters.available() if python != default]
 
 
 def run(root: Path, lane: lanes.Lane, made: trees.Trees, *, fresh: bool = False) -> report.Result:
@@ -112,7 +116,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--api-resources", action="store_true", help="also the generated tests, with the mock server")
     parser.add_argument("--pydantic-v1", action="store_true", help="under pydantic 1.10")
     parser.add_argument("--legacy-httpx", action="store_true", help="the six files that legacy httpx matters to")
-    parser.add_argument("--python", metavar="3.X", help="another interpreter than the running one")
+    parser.add_argument(
+        "--python",
+        metavar="3.X",
+        action="append",
+        help="another interpreter than the running one; for --all-lanes, each one to run besides it",
+    )
     parser.add_argument("--all-lanes", action="store_true", help="every lane that this machine has, and --lint")
     parser.add_argument("--lint", action="store_true", help="linters and breaking changes instead of the suite")
     parser.add_argument("--fresh", action="store_true", help="run everything again instead of taking kept results")

@@ -189,6 +189,15 @@ def test_lane_all_lanes_has_each_kind_once(data: Path) -> None:
     assert sum(lane.api_resources for lane in chosen) == 2
 
 
+def test_lane_all_lanes_of_some_pythons_has_these_besides_the_running_one(data: Path) -> None:
+    chosen = upstream_suite.choose(options(all_lanes=True, upstream_data=data, python=["3.98", "3.99"]))
+    pythons = {lane.python for lane in chosen}
+    assert pythons == {lanes.interpreters.running(), "3.98", "3.99"}
+    with pytest.raises(Refusal, match="given once"):
+        upstream_suite.choose(options(python=["3.98", "3.99"]))
+    assert [lane.python for lane in upstream_suite.choose(options(python=["3.98"]))] == ["3.98"]
+
+
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [({"api_resources": True}, "needs --upstream-data"), ({"pydantic_v1": True, "legacy_httpx": True}, "two lanes")],
@@ -265,6 +274,7 @@ def test_report_counts_and_names_what_was_found(result: report.Result) -> None:
     page = report.markdown("1.2.0", [result], [CHECK])
     assert ROW in page
     assert f"- `{TWO}`: passed → failed" in page
+    assert "Not run: Python 3.10, 3.11, 3.13, 3.14." in page
     assert "| ruff check | passed | All good |" in page
     assert not result.passed
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from datetime import datetime, timezone
 from dataclasses import dataclass
 
-from .. import Refusal
+from .. import Refusal, interpreters
 from .lint import Check
 from .lanes import Run, Lane
 from .compare import Comparison
@@ -80,6 +80,8 @@ def markdown(version: str, results: Sequence[Result], checks: Sequence[Check]) -
     if results:
         parts += ["## Lanes\n", "Counts are passed / failed / skipped, times are of stock / patched.\n"]
         parts += [table(results) + "\n"]
+        absent = [python for python in interpreters.SUPPORTED if python not in {one.lane.python for one in results}]
+        parts += [f"Not run: Python {', '.join(absent)}.\n"] if absent else []
         parts += [text for result in results for text in _named(result)]
     if checks:
         parts += ["## Linters and the breaking-change check, on the patched tree\n", _checks(checks) + "\n"]
