@@ -7,6 +7,7 @@ when every check passes), 1 when not, or when something could not be run, which 
 from __future__ import annotations
 
 import sys
+import signal
 import argparse
 from typing import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from .suite import lint, mock, lanes, trees, report, compare
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """The command; returns its exit status."""
     options = _parser().parse_args(arguments)
+    # A shell's background job ignores it, and so would the children; some of upstream's tests send it to theirs.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         chosen = [] if options.lint and not options.write else choose(options)
         made = trees.make(root, options.upstream_data)
