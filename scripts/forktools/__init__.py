@@ -16,9 +16,15 @@ Whatever does not hold ends in one `Refusal`, whose text is one sentence for the
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def variables_without(*prefixes: str) -> dict[str, str]:
+    """The variables of this process whose names begin with none of `prefixes`, for a process that they must not reach."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(prefixes)}
 
 
 class Refusal(Exception):

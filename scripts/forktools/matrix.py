@@ -17,7 +17,7 @@ import subprocess
 from pathlib import Path
 from dataclasses import dataclass
 
-from . import ROOT, Refusal, pin, series, outcomes, interpreters
+from . import ROOT, Refusal, pin, series, outcomes, interpreters, variables_without
 
 FOLDER = "matrix"
 TESTS = "tests/lib/background"
@@ -157,9 +157,7 @@ def _dev(root: Path) -> str:
 
 
 def _variables() -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("OPENAI_", "PYTEST_"))}
-    kept.pop("PYTHONPATH", None)
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**variables_without("OPENAI_", "PYTEST_", "PYTHONPATH"), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any, Mapping, Callable
 from pathlib import Path
 from dataclasses import field, asdict, dataclass
 
-from . import ROOT, Refusal, pin, carry, series, refresh, outcomes, transplant
+from . import ROOT, Refusal, pin, carry, series, refresh, outcomes, transplant, variables_without
 from .scratch import Scratch
 
 FOLDER = "rebase"
@@ -137,10 +137,9 @@ def pytest_candidate(candidate: Path) -> Mapping[str, str]:
     target = candidate.parent / "outcomes.json"
     target.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-p", "forktools.outcomes"]
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("OPENAI_", "PYTEST_"))}
     # Before the editable install of the repository, which is the old release.
     path = os.pathsep.join((str(candidate / "src"), str(candidate / "scripts")))
-    variables = {**kept, "PYTHONPATH": path, outcomes.VARIABLE: str(target)}
+    variables = {**variables_without("OPENAI_", "PYTEST_"), "PYTHONPATH": path, outcomes.VARIABLE: str(target)}
     try:
         done = subprocess.run(
             [*command, TESTS], cwd=candidate, env=variables, capture_output=True, text=True, timeout=LONGEST_SECONDS

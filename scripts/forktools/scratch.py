@@ -12,7 +12,7 @@ from typing import Sequence
 from pathlib import Path
 from dataclasses import dataclass
 
-from . import Refusal
+from . import Refusal, variables_without
 from .series import Author
 
 
@@ -30,7 +30,7 @@ class Scratch:
 
     def __init__(self, folder: Path, author: Author) -> None:
         self.folder = folder
-        self._environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | {
+        self._environment = variables_without("GIT_") | {
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
             # Where git would look for attributes and ignored names, too.

@@ -10,7 +10,6 @@ are then run there. The walk goes to the last patch that applies; one line for e
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import shlex
@@ -21,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from dataclasses import dataclass
 
-from . import ROOT, Refusal, sdist, series
+from . import ROOT, Refusal, sdist, series, variables_without
 from .scratch import Scratch
 
 _VERIFY = re.compile(r"^Verify: (?P<command>.+?)(?: \(with patch (?P<due>\d+)\))?$", re.MULTILINE)
@@ -121,9 +120,12 @@ def _run(folder: Path, command: Sequence[str]) -> str | None:
 
 
 def _call(folder: Path, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("OPENAI_", "PYTEST_"))}
     # Before the editable install of this repository, which holds the whole series.
-    variables = {**kept, "PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {
+        **variables_without("OPENAI_", "PYTEST_"),
+        "PYTHONPATH": str(folder / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
 
 

@@ -7,7 +7,6 @@ upstream's own lock file says, made by uv, outside the trees so that these can b
 
 from __future__ import annotations
 
-import os
 import sys
 import shutil
 import hashlib
@@ -16,7 +15,7 @@ from typing import Mapping
 from pathlib import Path
 from dataclasses import dataclass
 
-from .. import Refusal, pin, sdist, series, compose
+from .. import Refusal, pin, sdist, series, compose, variables_without
 from ..scratch import Scratch
 
 FOLDER = "suite"
@@ -100,7 +99,7 @@ def environment(name: str, tree: Path, home: Path, python: Path, groups: tuple[s
 def clean() -> dict[str, str]:
     """The variables for upstream's tools: the user's, without what would lead them out of the tree or to a real API."""
     dropped = ("OPENAI_", "AZURE_", "PYTEST_", "AWS_", "GOOGLE_")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
+    kept = variables_without(*dropped)
     for key in ("PYTHONPATH", "VIRTUAL_ENV", "CI"):
         kept.pop(key, None)
     return {**kept, "DEFER_PYDANTIC_BUILD": "false"}
