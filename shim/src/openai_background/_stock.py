@@ -12,7 +12,7 @@ from typing import Any
 from openai._resource import AsyncAPIResource
 
 from ._contract._poll import poll_response, async_poll_response
-from ._contract._verdict import make_background_error
+from ._contract._verdict import ask_client
 
 __all__ = ["poll", "retrieve", "stream"]
 
@@ -53,9 +53,7 @@ async def _retrieve_async(resource: Any, response_id: str, options: dict[str, An
 
 def _judged(resource: Any, raw: Any) -> Any:
     response = raw.parse()
-    # A client class may bring the hook that the fork's clients have.
-    make_error = getattr(resource._client, "_make_background_error", make_background_error)
-    error = make_error(response, response=raw.http_response)
+    error = ask_client(resource._client, response, response=raw.http_response)
     if error is not None:
         # A traceback with locals must not print what the response echoes of the request.
         del response, raw

@@ -22,7 +22,7 @@ from openai._exceptions import APIConnectionError
 
 from ._errors import BackgroundStreamInterruptedError
 from ._shapes import id_in_url
-from ._verdict import make_background_error
+from ._verdict import ask_client
 
 if TYPE_CHECKING:
     import httpx2
@@ -173,8 +173,7 @@ class _Watch:
 
     def _judge(self, event: dict[str, Any]) -> bool:
         """Ask the client for the error that an event deserves; True where it deserves none."""
-        make_error = getattr(self._client, "_make_background_error", make_background_error)
-        error = make_error(event, response=self._http)
+        error = ask_client(self._client, event, response=self._http)
         self._terminal, self._failed = True, None
         if error is not None:
             error.sequence_number = self._sequence_number()

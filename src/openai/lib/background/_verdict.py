@@ -33,7 +33,7 @@ from ._retry_after import read_retry_after
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Finding", "classify", "lookup", "make_background_error", "raise_on_failure"]
+__all__ = ["Finding", "ask_client", "classify", "lookup", "make_background_error", "raise_on_failure"]
 
 T = TypeVar("T")
 
@@ -95,6 +95,12 @@ def make_background_error(
     if finding is None:
         return None
     return judge(finding, response=response, response_id=response_id)
+
+
+def ask_client(client: object, data: object, *, response: httpx2.Response) -> BackgroundResponseError | None:
+    """As the client's own hook says, which a subclass may override; a client without it (the shim's) gets the contract."""
+    make_error = getattr(client, "_make_background_error", make_background_error)
+    return make_error(data, response=response)
 
 
 def lookup(code: object) -> tuple[Rule, ...]:

@@ -21,7 +21,7 @@ from openai._models import FinalRequestOptions
 from openai._exceptions import OpenAIError, APIStatusError, APIConnectionError, APIResponseValidationError
 from openai._legacy_response import LegacyAPIResponse
 
-from ._errors import BackgroundResponseError, BackgroundPollTimeoutError
+from ._errors import BackgroundPollTimeoutError
 
 if TYPE_CHECKING:
     from openai.types.responses import Response
@@ -202,7 +202,9 @@ class Wait:
         )
         response = raw.parse()
         if self._raises:
-            error = _make_error(self._client)(response, response=answer)
+            from ._verdict import ask_client
+
+            error = ask_client(self._client, response, response=answer)
             if error is not None:
                 # A traceback with locals must not print what the response echoes of the request.
                 del response, answer, raw
@@ -222,14 +224,6 @@ class Wait:
             elapsed_seconds=elapsed,
             polls=self.polls,
         )
-
-
-def _make_error(client: Any) -> Callable[..., BackgroundResponseError | None]:
-    """The client's own hook, which a subclass may override; on a client without it (the shim's) the contract itself."""
-    hook = getattr(client, "_make_background_error", None)
-    if hook is None:
-        from ._verdict import make_background_error as hook
-    return cast(Any, hook)
 
 
 def _peek_status(content: bytes) -> object:
