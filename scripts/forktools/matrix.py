@@ -7,17 +7,15 @@ for by --python, it is an error.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-import json
 import hashlib
 import argparse
 import subprocess
 from pathlib import Path
 from dataclasses import dataclass
 
-from . import ROOT, Refusal, pin, series, outcomes, interpreters, variables_without
+from . import ROOT, Refusal, pin, series, recorded, interpreters, variables_without
 
 FOLDER = "matrix"
 TESTS = "tests/lib/background"
@@ -107,19 +105,10 @@ def prepare(root: Path, lane: Lane) -> Path:
 def run(root: Path, lane: Lane, python: Path, arguments: list[str]) -> Result:
     """Runs the tests in the lane."""
     target = root / pin.CACHE / FOLDER / f"{lane.name}.json"
-    target.unlink(missing_ok=True)
-    command = [str(python), "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-p", "forktools.outcomes"]
-    variables = {
-        **_variables(),
-        "PYTHONPATH": os.pathsep.join((str(root / "src"), str(root / "scripts"))),
-        outcomes.VARIABLE: str(target),
-    }
-    done = subprocess.run([*command, TESTS, *arguments], cwd=root, env=variables)
-    if done.returncode not in (0, 1) or not target.is_file():
-        raise Refusal(f"pytest ended with status {done.returncode} in the lane {lane.name}.")
+    command = ["-n", "2", "-p", "no:cacheprovider", TESTS, *arguments]
+    found = recorded.run(python, root, command, variables=_variables(), target=target, import_from=[root / "src"])
     code = "import pydantic; print(pydantic.VERSION)"
     pydantic = subprocess.run([str(python), "-c", code], capture_output=True, text=True).stdout.strip()
-    found: dict[str, str] = json.loads(target.read_text(encoding="utf-8"))
     return Result(lane, interpreters.full(python) or "", pydantic, found)
 
 

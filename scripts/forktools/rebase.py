@@ -11,17 +11,15 @@ says what to do there. The list at the end names what is done and what a person 
 
 from __future__ import annotations
 
-import os
 import sys
 import json
 import shutil
 import argparse
-import subprocess
 from typing import Any, Mapping, Callable
 from pathlib import Path
 from dataclasses import field, asdict, dataclass
 
-from . import ROOT, Refusal, pin, carry, series, refresh, outcomes, transplant, variables_without
+from . import ROOT, Refusal, pin, carry, series, refresh, recorded, transplant, variables_without
 from .scratch import Scratch
 
 FOLDER = "rebase"
@@ -134,22 +132,20 @@ class Rebase:
 
 def pytest_candidate(candidate: Path) -> Mapping[str, str]:
     """Runs the tests that travel, in the candidate, with the tools of this environment."""
-    target = candidate.parent / "outcomes.json"
-    target.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-p", "forktools.outcomes"]
-    # Before the editable install of the repository, which is the old release.
-    path = os.pathsep.join((str(candidate / "src"), str(candidate / "scripts")))
-    variables = {**variables_without("OPENAI_", "PYTEST_"), "PYTHONPATH": path, outcomes.VARIABLE: str(target)}
     try:
-        done = subprocess.run(
-            [*command, TESTS], cwd=candidate, env=variables, capture_output=True, text=True, timeout=LONGEST_SECONDS
+        return recorded.run(
+            Path(sys.executable),
+            candidate,
+            ["-n", "2", "-p", "no:cacheprovider", TESTS],
+            variables=variables_without("OPENAI_", "PYTEST_"),
+            target=candidate.parent / "outcomes.json",
+            # Before the editable install of the repository, which is the old release.
+            import_from=[candidate / "src", candidate / "scripts"],
+            log=candidate.parent / "pytest.log",
+            timeout=LONGEST_SECONDS,
         )
-    except subprocess.TimeoutExpired:
-        raise Refusal(f"the tests in {candidate} did not end within {LONGEST_SECONDS} seconds; {_HELP}.") from None
-    if done.returncode not in (0, 1) or not target.is_file():
-        raise Refusal(f"pytest ended with status {done.returncode} in {candidate}:\n{done.stdout[-2000:]}{done.stderr}")
-    found: dict[str, str] = json.loads(target.read_text(encoding="utf-8"))
-    return found
+    except Refusal as refusal:
+        raise Refusal(f"{refusal} Look there, {_HELP}.") from None
 
 
 def home(root: Path) -> Path:

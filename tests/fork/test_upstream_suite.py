@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import json
-import subprocess
 import dataclasses
 from typing import Any, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from forktools import ROOT, Refusal, outcomes, upstream_suite
+from forktools import Refusal, recorded, upstream_suite
 from forktools.suite import lint, lanes, trees, report, compare
 from forktools.suite.compare import TRIES, MOST_RETRIED
 
@@ -125,22 +123,24 @@ def test_value(value): ...
 """
 
 
+def record(folder: Path, *arguments: str, timeout: float | None = None) -> Mapping[str, str]:
+    return recorded.run(
+        Path(sys.executable),
+        folder,
+        ["-c", os.devnull, "-p", "no:cacheprovider", *arguments],
+        variables=os.environ,
+        target=folder / "outcomes.json",
+        log=folder / "pytest.log",
+        timeout=timeout,
+    )
+
+
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_outcomes_name_every_test_as_pytest_does(tmp_path: Path, workers: str) -> None:
     (tmp_path / "test_kinds.py").write_text(OUTCOMES)
     (tmp_path / "test_broken.py").write_text("import there_is_no_such_module\n")
-    target = tmp_path / "outcomes.json"
-    variables = {**os.environ, outcomes.VARIABLE: str(target), "PYTHONPATH": str(ROOT / "scripts")}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "forktools.outcomes", "-n", workers, "-c", os.devnull]
-    done = subprocess.run(
-        [*command, "--rootdir", str(tmp_path), "--continue-on-collection-errors", "-p", "no:cacheprovider", "."],
-        cwd=tmp_path,
-        env=variables,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1, done.stdout
-    assert json.loads(target.read_text()) == {
+    arguments = ["-n", workers, "--rootdir", str(tmp_path), "--continue-on-collection-errors", "."]
+    assert record(tmp_path, *arguments) == {
         "test_broken.py": "error",
         "test_kinds.py::test_passes": "passed",
         "test_kinds.py::test_fails": "failed",
@@ -151,6 +151,19 @@ def test_outcomes_name_every_test_as_pytest_does(tmp_path: Path, workers: str) -
         "test_kinds.py::test_value[a::b]": "passed",
         "test_kinds.py::test_value[c d]": "passed",
     }
+
+
+def test_outcomes_of_a_session_that_breaks_off_are_none(tmp_path: Path) -> None:
+    (tmp_path / "test_exits.py").write_text("import pytest\n\ndef test_exits(): pytest.exit('away', returncode=3)\n")
+    with pytest.raises(Refusal, match=r"status 3 .*its output is in .*pytest\.log"):
+        record(tmp_path)
+    assert "away" in (tmp_path / "pytest.log").read_text()
+
+
+def test_outcomes_that_take_too_long_are_none(tmp_path: Path) -> None:
+    (tmp_path / "test_passes.py").write_text("def test_passes(): ...\n")
+    with pytest.raises(Refusal, match=r"did not end within 0\.001 seconds in .*its output is in .*pytest\.log"):
+        record(tmp_path, timeout=0.001)
 
 
 def options(**chosen: Any) -> Any:

@@ -16,7 +16,7 @@ from pathlib import Path
 from dataclasses import field, dataclass
 
 from . import trees, compare
-from .. import ROOT, Refusal, outcomes, interpreters
+from .. import ROOT, Refusal, recorded, interpreters
 
 # Reads hidden folders (.github and others), which no sdist ships.
 HIDDEN = ("tests/test_uv_workflows.py",)
@@ -189,25 +189,14 @@ def pytest(
     workers: 0 runs the tests in one process; None takes one worker for each processor, at most four.
     Raises Refusal when pytest itself did not get to the end.
     """
-    results.mkdir(parents=True, exist_ok=True)
-    target = results / f"{tree.name}-{os.getpid()}.json"
-    target.unlink(missing_ok=True)
     count = min(os.cpu_count() or 1, 4) if workers is None else workers
-    command = [str(python), "-m", "pytest", "-o", "addopts=--tb=native", "-q", "-n", str(count)]
-    command += ["-p", "forktools.outcomes", "--continue-on-collection-errors", *selection]
-    variables = {**trees.clean(), outcomes.VARIABLE: str(target), "PYTHONPATH": str(ROOT / "scripts")}
+    arguments = ["-o", "addopts=--tb=native", "-n", str(count), "--continue-on-collection-errors", *selection]
+    variables = trees.clean()
     if lane.legacy_httpx:
         variables["OPENAI_TEST_LEGACY_HTTPX"] = "1"
     if base_url is not None:
         variables["TEST_API_BASE_URL"] = base_url
-    log = results / f"{tree.name}.log"
     began = time.monotonic()
-    with open(log, "wb") as stream:
-        done = subprocess.run(command, cwd=tree, env=variables, stdout=stream, stderr=subprocess.STDOUT)
-    seconds = time.monotonic() - began
-    # 0: all passed; 1: some failed, or some file could not be collected. Anything else is no result.
-    if done.returncode not in (0, 1) or not target.is_file():
-        raise Refusal(f"pytest ended with status {done.returncode} in {tree.name}; its output is in {log}.")
-    found: dict[str, str] = json.loads(target.read_text(encoding="utf-8"))
-    target.unlink()
-    return Run(found, seconds)
+    target, log = results / f"{tree.name}-{os.getpid()}.json", results / f"{tree.name}.log"
+    found = recorded.run(python, tree, arguments, variables=variables, target=target, log=log)
+    return Run(found, time.monotonic() - began)
