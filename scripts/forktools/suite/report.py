@@ -59,11 +59,12 @@ def row(result: Result) -> str:
     """The lane's row."""
     comparison = result.comparison
     cells = [result.lane.title, _counts(result.stock), _counts(result.patched)]
-    cells += [str(len(comparison.added)), str(len(comparison.known)), str(len(comparison.flakes))]
+    cells += [f"{len(found):,}" for found in (comparison.added, comparison.known, comparison.flakes)]
     cells += [f"**{len(comparison.regressions)}**", f"{_time(result.stock)} / {_time(result.patched)}"]
     return f"| {' | '.join(cells)} |"
 
 
+COUNTS = "Counts are passed / failed / skipped"
 HEAD = """\
 | lane | stock | patched | added by the series | known failures | flakes | regressions | time |
 |---|---|---|---|---|---|---|---|"""
@@ -78,7 +79,10 @@ def markdown(version: str, results: Sequence[Result], checks: Sequence[Check]) -
     """The whole page."""
     parts = [INTRODUCTION.format(version=version, date=_today(), machine=machine())]
     if results:
-        parts += ["## Lanes\n", "Counts are passed / failed / skipped, times are of stock / patched.\n"]
+        parts += [
+            "## Lanes\n",
+            f"{COUNTS}; times are of stock / patched, and `earlier` is a result that was kept from the same trees.\n",
+        ]
         parts += [table(results) + "\n"]
         absent = [python for python in interpreters.SUPPORTED if python not in {one.lane.python for one in results}]
         parts += [f"Not run: Python {', '.join(absent)}.\n"] if absent else []
@@ -94,7 +98,7 @@ def letter(before: str, version: str, results: Sequence[Result], checks: Sequenc
     _, ended, tail = rest.partition(END)
     if not begun or not ended:
         raise Refusal(f"{LETTER} has no {BEGIN.strip()} and {END} behind it; nothing was written.")
-    about = f"On {_today()}, on {machine()}, against openai {version}; counts are passed / failed / skipped."
+    about = f"On {_today()}, on {machine()}, against openai {version}. {COUNTS}."
     return "\n".join([f"{head}{BEGIN}{about}", "", table(results), "", _checks(checks), f"{END}{tail}"])
 
 
@@ -110,7 +114,10 @@ def write(root: Path, version: str, results: Sequence[Result], checks: Sequence[
 
 
 def _checks(checks: Sequence[Check]) -> str:
-    rows = [f"| {check.title} | {'passed' if check.passed else '**failed**'} | {check.last} |" for check in checks]
+    rows = [
+        f"| {check.title} | {'passed' if check.passed else '**failed**'} | {check.last or '(none)'} |"
+        for check in checks
+    ]
     return "\n".join(["| check | result | its last line |", "|---|---|---|", *rows])
 
 
