@@ -4,7 +4,7 @@ Promises: metadata is upstream's but for the version; the wheel holds the compos
 install lays the tree and points at it. Whatever is refused ends the build with one sentence on the error stream, no
 traceback, and no file left behind. No network, no git.
 
-The distribution is `<upstream>+background.<n>`. `openai.__version__` stays upstream's, because the client sends it in
+The distribution is `<upstream>.0+background.<n>`. `openai.__version__` stays upstream's, because the client sends it in
 its headers (User-Agent, X-Stainless-Package-Version) and the fork sends the same bytes as the release it is made from.
 """
 
@@ -23,12 +23,12 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from forktools import Refusal, lay, pin, series, compose  # noqa: E402
+from forktools import Refusal, pin, compose  # noqa: E402
 
 # What the fork says as upstream says it. The rest (name, licence files) is in pyproject.toml.
 INHERITED = ("description", "requires-python", "license", "classifiers", "dependencies", "optional-dependencies")
 
-# Set by scripts/bootstrap, which may be run in the middle of an edit; see forktools.lay.
+# Set by scripts/bootstrap, which may be run in the middle of an edit, and has laid the tree already.
 KEEP_EDITS = "OPENAI_FORK_KEEP_EDITS"
 
 
@@ -44,20 +44,20 @@ def _refusals(output: str) -> Generator[None]:
 
 
 class UpstreamMetadata(MetadataHookInterface):
-    """The version from series.toml, everything else from the pinned distribution's metadata."""
+    """The version from the pin, everything else from the pinned distribution's metadata."""
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Fills the dynamic fields of the project table."""
         with _refusals(os.path.join(self.root, "dist")):
-            plan = series.load(Path(self.root))
-            found = pin.find(plan.upstream)
+            pinned = pin.load(Path(self.root))
+            found = pin.find(pinned.upstream)
         inherited = project_metadata_from_core_metadata(found.read_text("METADATA") or "")
-        metadata["version"] = plan.version
+        metadata["version"] = pinned.version
         metadata.update({key: inherited[key] for key in INHERITED if key in inherited})
 
 
 class ComposedPackage(BuildHookInterface[Any]):
-    """The package from pin, series and own files."""
+    """The package from pin and patches."""
 
     _folder: TemporaryDirectory[str] | None = None
 
@@ -65,13 +65,14 @@ class ComposedPackage(BuildHookInterface[Any]):
         """Composes into a temporary folder for the wheel, or into src/openai for an editable install."""
         root = Path(self.root)
         with _refusals(self.directory):
-            plan = series.load(root)
-            upstream = pin.read(pin.find(plan.upstream))
-            composed = compose.compose(root, plan, upstream)
+            pinned = pin.load(root)
+            upstream = pin.read(pin.find(pinned.upstream))
+            composed = compose.compose(root, upstream)
             if version == "editable":
-                lay.lay(root, composed, upstream, keep_edits=os.environ.get(KEEP_EDITS) == "1")
+                compose.lay_missing(root, composed, keep_edits=os.environ.get(KEEP_EDITS) == "1")
                 return
-            compose.check_notice(root, plan, composed, upstream)
+            compose.check_own(root, composed, upstream)
+            compose.check_notice(root, pinned, composed, upstream)
         self._folder = TemporaryDirectory(prefix="openai-fork-")
         for path, content in composed.package():
             target = Path(self._folder.name, path)

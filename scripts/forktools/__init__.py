@@ -1,13 +1,14 @@
 """The tools behind `scripts/` and behind the build.
 
-The fork is a pin, a series and a folder of its own files; everything else is computed from them:
+The fork is a pin and a series; everything else is computed from them:
 
-    pin      the pinned upstream distribution, every file of it checked against its RECORD
-    series   patches/series.toml: the pin, the order, which path belongs to which patch
-    compose  pin + series + own files, each result checked against patches/SHA256SUMS
-    lay      the composed files into src/openai, never over an edit
-    record   the tree into patches/*.patch, through git
-    refresh  the command over `record`, with its --check and --budget
+    pin      the pin in pyproject.toml, and the release that it names, every file checked against its RECORD
+    compose  pin + patches/, without git: the wheel
+    git      git that nothing outside the call reaches
+    series   one commit for each patch, in a git directory over the work tree of this repository
+    refresh  the edits into the patches, with --check and --budget
+    rebase   the series onto another release
+    walk     every patch alone, on upstream's sdist, with linters and tests
     tree     what else has to hold for the files of this repository
     env      the virtual environment that the scripts run in (standard library only)
 

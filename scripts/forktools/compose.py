@@ -1,8 +1,8 @@
-"""pin + series + own files = the fork's package.
+"""The pinned package with patches/ applied, in memory, without git: what the wheel holds.
 
 Promises: a hunk goes exactly where it says or nothing is composed (no fuzz, no offset, no whitespace forgiven), every
-file that the series changes has the SHA-256 recorded in patches/SHA256SUMS, and every other file is upstream's to the
-byte. Everything happens in memory: what is refused leaves nothing behind.
+file that the patches change has the SHA-256 recorded in patches/SHA256SUMS, and every other file is upstream's to the
+byte. What is refused leaves nothing behind.
 
 The patches are parsed with unidiff. It is typed, maintained and strict about the counts in a hunk's header, and keeps
 line ends as they are; placing a hunk is then one comparison. whatthepatch (which also applies) silently drops lines
@@ -12,6 +12,7 @@ for a success.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Mapping, Iterator
 from pathlib import Path
@@ -21,8 +22,7 @@ from unidiff.patch import Hunk, PatchSet, PatchedFile
 from unidiff.errors import UnidiffParseError
 
 from . import Refusal
-from .pin import PREFIX, PACKAGE, Upstream, digest
-from .series import Series
+from .pin import PREFIX, PACKAGE, Pin, Upstream, digest
 
 SUMS = "patches/SHA256SUMS"
 NOTICE = "NOTICE"
@@ -38,52 +38,76 @@ _SUM = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<path>\S.*)")
 class Composed:
     """The result.
 
-    files:   repository path ("src/openai/…") to content: upstream's files, changed or not, without the own package.
-    own:     the same for the own package, as it is in the tree.
-    changed: the paths in `files` that the series changes or adds.
+    files:   repository path ("src/openai/…") to content, for the whole package.
+    changed: the paths in `files` that the patches change or add.
     """
 
     files: Mapping[str, bytes]
-    own: Mapping[str, bytes]
     changed: tuple[str, ...]
 
     def package(self) -> Iterator[tuple[str, bytes]]:
         """Every file of the wheel's package as (path below the package's parent, content), in path order."""
-        for path, content in sorted({**self.files, **self.own}.items()):
+        for path, content in sorted(self.files.items()):
             yield path[len(PREFIX) :], content
 
 
-def compose(root: Path, series: Series, upstream: Upstream) -> Composed:
+def compose(root: Path, upstream: Upstream) -> Composed:
     """Composes the fork from the repository at `root`. Raises Refusal when anything does not fit exactly."""
-    results = apply_series(patch_texts(root, series), upstream.files)
+    results = apply_series(patch_texts(root), upstream.files)
     check_sums(results, read_sums(root))
-    own = own_files(root)
-    if any(patch.holds(f"{OWN}__init__.py") for patch in series.patches) and f"{OWN}__init__.py" not in own:
-        raise Refusal(f"{OWN} is missing, which the series adds; the source is not complete.")
-    return Composed({**upstream.files, **results}, own, tuple(sorted(results)))
+    return Composed({**upstream.files, **results}, tuple(sorted(results)))
 
 
-def patch_texts(root: Path, series: Series) -> dict[str, str]:
-    """The patches of the series in order, file name to text. Raises Refusal unless patches/ holds just these."""
-    folder = root / "patches"
-    expected = [patch.file_name for patch in series.patches]
-    present = sorted(path.name for path in folder.glob("*.patch"))
-    for name in sorted(set(expected) ^ set(present)):
-        state = "is missing" if name in expected else "is not in the series"
-        raise Refusal(f"patches/{name} {state}; scripts/refresh rewrites patches/ from the tree.")
-    return {name: (folder / name).read_bytes().decode("utf-8") for name in expected}
+def check_own(root: Path, composed: Composed, upstream: Upstream) -> None:
+    """Raises Refusal when a file of our own, which is in the tree as well, is not what the patches make of it."""
+    there = {
+        path.relative_to(root).as_posix(): path
+        for path in sorted((root / OWN).rglob("*"))
+        if path.is_file() and not path.name.startswith(".") and path.suffix != ".pyc"
+    }
+    added = {path: root / path for path in composed.changed if path not in upstream.files and (root / path).is_file()}
+    wrong = [path for path, file in {**there, **added}.items() if file.read_bytes() != composed.files.get(path)]
+    if wrong:
+        raise Refusal(f"{', '.join(wrong)}: edited, and the edit is in no patch; scripts/refresh puts it into one.")
+
+
+def lay_missing(root: Path, composed: Composed, *, keep_edits: bool) -> None:
+    """Writes the files that are missing in the tree, for an editable install, which needs no git.
+
+    keep_edits: leave a file that is there and another one. Otherwise Refusal, naming them, before anything is written.
+    """
+    there = {path: root / path for path in composed.files if (root / path).is_file()}
+    other = [path for path, file in there.items() if file.read_bytes() != composed.files[path]]
+    if other and not keep_edits:
+        more = f" and {len(other) - 3} more" if other[3:] else ""
+        raise Refusal(
+            f"{', '.join(other[:3])}{more}: not what pin and patches make of it, so nothing was laid; scripts/bootstrap "
+            "lays what is new and keeps edits, and a removed file is laid anew."
+        )
+    for path in composed.files.keys() - there.keys():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # By way of a second file: a half-written one would be taken for an edit afterwards.
+        part = target.with_name(f".{target.name}.part")
+        part.write_bytes(composed.files[path])
+        os.replace(part, target)
+
+
+def patch_texts(root: Path) -> dict[str, str]:
+    """The patches, file name to text, in the order of their names."""
+    return {path.name: path.read_bytes().decode("utf-8") for path in sorted((root / "patches").glob("*.patch"))}
 
 
 def apply_series(patches: Mapping[str, str], before: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files of upstream's package that `patches` change or add, with their content after the last patch.
 
-    Parts of a patch outside the package (tests, examples) and in our own package are left out: they are in the tree.
+    Parts of a patch outside the package (tests, examples) are left out.
     """
     after: dict[str, bytes] = {}
     for name, text in patches.items():
         for part in _parts(name, text):
             path = part.path
-            if not path.startswith(HOME) or path.startswith(OWN):
+            if not path.startswith(HOME):
                 continue
             content = after.get(path, before.get(path))
             after[path] = apply_part(name, part, content)
@@ -129,9 +153,13 @@ def check_sums(results: Mapping[str, bytes], sums: Mapping[str, str]) -> None:
 def read_sums(root: Path) -> dict[str, str]:
     """Path to SHA-256 as patches/SHA256SUMS has them."""
     try:
-        text = (root / SUMS).read_text(encoding="utf-8")
+        return parse_sums((root / SUMS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise Refusal(f"{SUMS} is missing, so no result could be checked.") from None
+
+
+def parse_sums(text: str) -> dict[str, str]:
+    """Path to SHA-256 in the text of a SHA256SUMS."""
     sums: dict[str, str] = {}
     for line in text.splitlines():
         found = _SUM.fullmatch(line)
@@ -146,51 +174,36 @@ def write_sums(results: Mapping[str, bytes]) -> str:
     return "".join(f"{digest(content)}  {path}\n" for path, content in sorted(results.items()))
 
 
-def own_files(root: Path) -> dict[str, bytes]:
-    """The files of our own package in the tree, without what editors and interpreters leave there."""
-    paths = sorted(path for path in (root / OWN).rglob("*") if path.is_file())
-    files = {path.relative_to(root).as_posix(): path for path in paths if not is_litter(path.name)}
-    return {name: path.read_bytes() for name, path in files.items()}
-
-
-def is_litter(name: str) -> bool:
-    """Whether a file of this name in our own folders is nobody's work."""
-    return name.startswith(".") or name.endswith(".pyc")
-
-
-def notice(series: Series, composed_changed: Mapping[str, str]) -> str:
+def notice(pin: Pin, how: Mapping[str, str]) -> str:
     """The text of NOTICE, which names every changed file, as section 4 of the licence asks.
 
-    composed_changed: path to "changed" or "added".
+    how: path to "changed" or "added".
     """
+    named = {path: done for path, done in how.items() if not path.startswith(OWN)}
     lines = [
-        f"openai {series.version}",
+        f"openai {pin.version}",
         "",
-        f"This is a modified redistribution of openai {series.upstream}, Copyright 2026 OpenAI,",
+        f"This is a modified redistribution of openai {pin.upstream}, Copyright 2026 OpenAI,",
         "licensed under the Apache License, Version 2.0. It is not published, endorsed or supported by OpenAI.",
         "The package keeps its import name, and its licence is in the file LICENSE.",
         "",
         f"Everything in {OWN[len(PREFIX) :]} was added.",
     ]
-    if composed_changed:
+    if named:
         lines += ["These files of the original were changed, or added beside it:", ""]
-        lines += [f"  {path[len(PREFIX) :]}  ({how})" for path, how in sorted(composed_changed.items())]
+        lines += [f"  {path[len(PREFIX) :]}  ({done})" for path, done in sorted(named.items())]
     else:
         lines += ["No file of the original was changed."]
     return "\n".join(lines) + "\n"
 
 
-def check_notice(root: Path, series: Series, composed: Composed, upstream: Upstream) -> None:
+def check_notice(root: Path, pin: Pin, composed: Composed, upstream: Upstream) -> None:
     """Raises Refusal unless LICENSE is upstream's and NOTICE names what was changed."""
     if _bytes(root / "LICENSE") != upstream.licence:
         raise Refusal(f"LICENSE is not the licence that openai {upstream.version} carries.")
-    if _bytes(root / NOTICE) != notice(series, how_changed(composed.changed, upstream)).encode("utf-8"):
+    how = {path: "changed" if path in upstream.files else "added" for path in composed.changed}
+    if _bytes(root / NOTICE) != notice(pin, how).encode("utf-8"):
         raise Refusal("NOTICE does not name the changed files; scripts/refresh writes it.")
-
-
-def how_changed(paths: tuple[str, ...], upstream: Upstream) -> dict[str, str]:
-    """Path to "changed" or "added"."""
-    return {path: "changed" if path in upstream.files else "added" for path in paths}
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -8,7 +8,6 @@ only the tree is laid. Safe to run twice, also at the same time.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import venv
 import hashlib
@@ -21,7 +20,7 @@ from contextlib import contextmanager
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-MANIFEST = ROOT / ".laid.json"  # of forktools.lay, which imports more than there is yet
+SERIES = ROOT / ".series.git"  # of forktools.series, which imports more than there is yet
 STAMP = VENV / ".stamp"
 OLDEST = (3, 10)
 
@@ -29,7 +28,7 @@ OLDEST = (3, 10)
 def main() -> int:
     """Sets up the environment and lays the tree; returns the exit status."""
     parser = argparse.ArgumentParser(prog="scripts/bootstrap", description="Sets up .venv and lays src/openai.")
-    parser.add_argument("--keep-edits", action="store_true", help="do not stop at an edit that nothing would overwrite")
+    parser.add_argument("--keep-edits", action="store_true", help="nothing else: edits are always kept")
     parser.add_argument("--tools", action="store_true", help="only the tools, when a tree is laid already")
     options = parser.parse_args()
     if sys.version_info < OLDEST:
@@ -45,10 +44,11 @@ def main() -> int:
             status = _pip("install", "--requirement", "requirements/dev.txt")
             if status:
                 return status
-        if options.tools and MANIFEST.is_file():
-            return 0  # scripts/refresh: what is to be laid is what it is about to write
-        lay = [str(PYTHON), "-m", "forktools.lay"] + (["--keep-edits"] if options.keep_edits else [])
-        status = subprocess.run(lay, cwd=ROOT, env=_environment()).returncode
+        if options.tools and not stale and SERIES.is_dir():
+            return 0
+        status = subprocess.run(
+            [str(PYTHON), "-m", "forktools.series", "--lay"], cwd=ROOT, env=_environment()
+        ).returncode
         if status or not stale:
             return status
         _say("installing the fork as editable")
@@ -89,8 +89,6 @@ def _state() -> str:
     state = hashlib.sha256()
     for path in [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "pyproject.toml"]:
         state.update(path.read_bytes())
-    series = (ROOT / "patches" / "series.toml").read_text(encoding="utf-8")
-    state.update("".join(re.findall(r"^(?:upstream|revision)\b.*\n", series, re.MULTILINE)).encode())
     for path in sorted(VENV.glob("lib/python*/site-packages/*.dist-info")):
         state.update(path.name.encode())
     return state.hexdigest()

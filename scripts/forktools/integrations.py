@@ -16,7 +16,7 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from . import ROOT, Refusal, tree, series, compose
+from . import ROOT, Refusal, pin, tree, compose
 
 HOME = ROOT / ".venv-integrations"
 STAMP = HOME / ".stamp"
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def _make() -> None:
-    plan = series.load(ROOT)
+    pinned = pin.load(ROOT)
     print("integrations: making .venv-integrations", file=sys.stderr, flush=True)
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir()
@@ -64,7 +64,7 @@ def _make() -> None:
         names = _uv("pip", "freeze", "--python", str(FORK)).splitlines()
         same = Path(folder, "same.txt")
         same.write_text("\n".join(name for name in names if not name.startswith("openai @")), encoding="utf-8")
-        _uv(*install, str(STOCK), "--no-deps", "--requirement", str(same), f"openai=={plan.upstream}")
+        _uv(*install, str(STOCK), "--no-deps", "--requirement", str(same), f"openai=={pinned.upstream}")
 
 
 def _uv(*arguments: str) -> str:

@@ -7,7 +7,6 @@ for by --python, it is an error.
 
 from __future__ import annotations
 
-import re
 import sys
 import hashlib
 import argparse
@@ -15,7 +14,7 @@ import subprocess
 from pathlib import Path
 from dataclasses import dataclass
 
-from . import ROOT, Refusal, pin, series, recorded, interpreters, variables_without
+from . import ROOT, Refusal, pin, recorded, interpreters, variables_without
 
 FOLDER = "matrix"
 TESTS = "tests/lib/background"
@@ -63,7 +62,7 @@ HEAD = "| Python | pydantic | passed | failed | skipped |\n|---|---|---|---|---|
 
 def requirements(root: Path, lane: Lane) -> list[str]:
     """The lane's environment: the pins of requirements/, and what else the pinned release requires."""
-    version = series.load(root).upstream
+    version = pin.load(root).upstream
     pin.cached(root, version)  # fetches it, if need be
     found = pin.find(version, [root / pin.CACHE / version])
     chosen = [line for line in found.requires or [] if "extra" not in line.partition(";")[2]]
@@ -73,7 +72,6 @@ def requirements(root: Path, lane: Lane) -> list[str]:
             wanted = line.startswith(PARTS)
         elif wanted and line.strip():
             chosen.append(line.partition("#")[0].strip())
-    chosen += [f"tomli{found[1]}" for found in [re.search(r"^tomli(==[^\s#]+)", _dev(root), re.MULTILINE)] if found]
     if lane.pydantic_v1:
         old = (root / PYDANTIC_V1).read_text(encoding="utf-8").splitlines()
         pins = [line.partition("#")[0].strip() for line in old if line.strip() and not line.startswith("#")]
@@ -139,10 +137,6 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         for test in result.bad:
             print(f"failed ({result.lane.name}): {test}")
     return 1 if any(result.bad for result in results) else 0
-
-
-def _dev(root: Path) -> str:
-    return (root / "requirements" / "dev.txt").read_text(encoding="utf-8")
 
 
 def _variables() -> dict[str, str]:

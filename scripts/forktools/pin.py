@@ -1,12 +1,13 @@
-"""The pinned upstream distribution: found, and proved to be what its RECORD says.
+"""The pin, and the distribution that it names: found, and proved to be what its RECORD says.
 
-Promises: what `read` returns is the `openai` distribution of exactly the asked version, and every file of its package
+Promises: `load` finds the pin in pyproject.toml, the only file that says it, and once; what `read` returns is the `openai` distribution of exactly the asked version, and every file of its package
 matched the hash and the size in its RECORD, with none missing. Nothing is executed or imported from it. The build finds
 it in its build environment, where it is an ordinary pinned requirement; the scripts keep a copy that pip fetched.
 """
 
 from __future__ import annotations
 
+import re
 import csv
 import sys
 import base64
@@ -25,6 +26,43 @@ PACKAGE = "openai"
 PREFIX = "src/"
 # Where the scripts keep the pinned release; the build uses its build environment instead.
 CACHE = ".upstream"
+PYPROJECT = "pyproject.toml"
+
+_REQUIREMENT = re.compile(rf'"{PACKAGE}==([^"\s;]+)"')
+_REVISION = re.compile(r"^revision = (\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What the fork is made from: a release of upstream, and the fork's own count for that release, from 1."""
+
+    upstream: str
+    revision: int
+
+    @property
+    def version(self) -> str:
+        """The version of the fork's distribution, e.g. "1.2.3.0+background.1".
+
+        It satisfies what the release satisfies (`==1.2.3`, `~=1.2`). Its fourth number is there for those who read the
+        first three and then expect a number or the end, and never a plus sign.
+        """
+        return f"{self.upstream}.0+background.{self.revision}"
+
+    def written(self, text: str) -> str:
+        """The text of a pyproject.toml with this pin in place of the one it has."""
+        text = _REQUIREMENT.sub(f'"{PACKAGE}=={self.upstream}"', text)
+        return _REVISION.sub(f"revision = {self.revision}", text)
+
+
+def load(root: Path) -> Pin:
+    """The pin of the repository at `root`. Raises Refusal unless pyproject.toml has it just once."""
+    text = (root / PYPROJECT).read_text(encoding="utf-8")
+    upstream, revision = _REQUIREMENT.findall(text), _REVISION.findall(text)
+    if len(upstream) != 1:
+        raise Refusal(f'{PYPROJECT} names the pinned release ("{PACKAGE}==…") {len(upstream)} times, not once.')
+    if len(revision) != 1:
+        raise Refusal(f"{PYPROJECT} names the fork's revision (revision = …) {len(revision)} times, not once.")
+    return Pin(upstream[0], int(revision[0]))
 
 
 @dataclass(frozen=True)

@@ -1,231 +1,233 @@
-"""The command behind scripts/rebase: the whole repository, carried to another release of upstream.
+"""scripts/rebase: the series onto another release of upstream, and what stands around it.
 
-    rebase VERSION    carry it
+    rebase VERSION    git rebase --onto that release, in .upstream/work; then pin, patches, sums, NOTICE and licence
     rebase --continue go on after a stop
     rebase --abort    forget it
 
-Promises: until everything has passed, the repository is as it was to the byte; then pin, build requirement, licence,
-patches, sums, NOTICE and the laid tree are the new release's together. A stop leaves its work in .upstream/rebase/ and
-says what to do there. The list at the end names what is done and what a person still has to do.
+Promises: until everything has passed, the repository and every edit in it are as they were to the byte; then pin,
+patches, licence and tree are the new release's together. A conflict is mended in the linked work tree with git's own
+commands. The tests that travel are run on the new release's sdist with the series on it. The list at the end names what
+is done and what a person still has to do.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-import json
-import shutil
 import argparse
-from typing import Any, Mapping, Callable
+from typing import Mapping, Callable
 from pathlib import Path
-from dataclasses import field, asdict, dataclass
+from tempfile import TemporaryDirectory
 
-from . import ROOT, Refusal, pin, carry, series, refresh, recorded, transplant, variables_without
-from .scratch import Scratch
+from packaging.requirements import Requirement
 
-FOLDER = "rebase"
-DRIFT = "tests/lib/background/test_contract.py"
-TESTS = "tests/lib/background"
+from . import ROOT, Refusal, pin, tree, sdist, compose, refresh, recorded, variables_without
+from .git import Git
+from .series import TIP, WRITTEN, UPSTREAM, Series, alone
+
+# While a rebase is under way: the base of the new release, and the commits that were the series when it began.
+ONTO, FROM = "refs/rebase/onto", "refs/rebase/from"
 # Far more than the tests take; a series that does not fit may wait for ever.
 LONGEST_SECONDS = 1800
-_HELP = "mend it there and run scripts/rebase --continue, or scripts/rebase --abort to forget it"
+_HELP = "mend it there, then scripts/rebase --continue; or scripts/rebase --abort. The repository is as it was."
+_TOOL = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^\s;#]+)", re.MULTILINE)
+
+# Runs the tests `paths` in a folder with the sdist and the series on it, and returns test to outcome.
+RunTests = Callable[[Path, list[str]], Mapping[str, str]]
 
 
-@dataclass
-class State:
-    """What a stopped rebase has to know: the two versions, the repository's fingerprint, and how far it is."""
-
-    old: str
-    new: str
-    began: dict[str, str]
-    progress: carry.Progress = field(default_factory=carry.Progress)
-    built: bool = False
-
-
-# Runs the tests of the candidate and returns test to outcome.
-RunTests = Callable[[Path], Mapping[str, str]]
-
-
-class Rebase:
-    """One rebase of the repository at `root`."""
-
-    def __init__(self, root: Path, state: State, run_tests: RunTests) -> None:
-        self.root = root
-        self.state = state
-        self.run_tests = run_tests
-        self.home = home(root)
-        self.candidate = self.home / "candidate"
-        self.plan = series.load(root)
-        self.scratch = Scratch(self.home / "tree", self.plan.author)
-        self.done: list[str] = []
-        self.left: list[str] = []
-
-    def begin(self) -> None:
-        """Fetches the release and puts both into the scratch repository."""
-        old, new = (pin.cached(self.root, version) for version in (self.state.old, self.state.new))
-        carry.prepare(self.scratch, self.plan.patches, self.root / "patches", old.files, new.files)
-
-    def go(self) -> None:
-        """Everything from the first patch that is not carried yet to the installed result."""
-        new = pin.cached(self.root, self.state.new)
-        self.done.append(f"openai {new.version} fetched, {len(new.files)} files checked against its RECORD")
-        if not self.state.built:
-            self._carry()
-            transplant.build(self.root, self.candidate, new, carry.results(self.scratch), self.plan)
-            self.state.built = True
-            save(self.root, self.state)
-        self._say_carried()
-        written, outcome = transplant.write_series(self.candidate, new)
-        self._say_written(written, outcome)
-        self._check(new)
-        changed = transplant.install(self.root, self.candidate, new, self.state.began)
-        self.done.append(f"installed: {len(changed)} files of the repository changed, the tree is laid")
-        self._say_left(changed)
-
-    def _carry(self) -> None:
-        try:
-            carry.carry(self.scratch, self.plan.patches, self.root / "patches", self.state.progress)
-        except carry.Stopped as stopped:
-            save(self.root, self.state)
-            raise Refusal(f"{stopped}\nThe files are in {self.scratch.folder}; {_HELP}.") from None
-        save(self.root, self.state)
-
-    def _check(self, new: pin.Upstream) -> None:
-        found = pin.find(new.version, [self.root / pin.CACHE / new.version])
-        if lines := transplant.unmet(self.candidate, found):
-            raise Refusal(f"openai {new.version} {'; '.join(lines)}. Raise the pin in requirements/dev.txt first.")
-        outcomes_ = self.run_tests(self.candidate)
-        bad = sorted(test for test, outcome in outcomes_.items() if outcome in ("failed", "error"))
-        drift = [test for test in bad if test.startswith(DRIFT)]
-        if bad:
-            what = "the contract has drifted from the SDK's types" if drift else "tests fail"
-            names = "\n".join(f"  {test}" for test in bad[:20]) + (f"\n  and {len(bad) - 20} more" if bad[20:] else "")
-            raise Refusal(f"{what}:\n{names}\nThe new repository is in {self.candidate}; {_HELP}.")
-        if not any(test.startswith(DRIFT) for test in outcomes_):
-            raise Refusal(f"{DRIFT} has no test, so it is not known whether the contract has drifted.")
-        passed = sum(outcome == "passed" for outcome in outcomes_.values())
-        self.done.append(f"{passed} tests pass on openai {new.version}")
-        self.done.append("the contract has a row for every code and reason in the SDK's types, and no other")
-
-    def _say_carried(self) -> None:
-        progress = self.state.progress
-        self.done.append(f"{len(progress.done)} patches carried from {self.state.old} to {self.state.new}")
-        for title, names in (("merged three-way", progress.merged), ("mended by hand", progress.by_hand)):
-            if names:
-                self.done.append(f"{title}: {', '.join(names)}")
-
-    def _say_written(self, written: list[str], outcome: refresh.Outcome) -> None:
-        table, within = refresh.budget(outcome)
-        if not within:
-            raise Refusal(f"the carried series changes more of upstream's lines than it may:\n{table}")
-        patches = sum(line.startswith("patches/0") for line in written)
-        self.done.append(f"pin, build requirement and LICENSE rewritten; {patches} patches, SHA256SUMS and NOTICE too")
-
-    def _say_left(self, changed: list[str]) -> None:
-        paths = sorted({*self.state.began, *changed})
-        if where := transplant.mentions(self.root, paths, self.state.old):
-            self.left.append(f"{self.state.old} is still written in {', '.join(where)}")
-        self.left.append("an entry in CHANGELOG.md")
-        self.left.append("./scripts/lint && ./scripts/test --all")
-        self.left.append("./scripts/walk-series && ./scripts/test-upstream && ./scripts/test-upstream --lint")
-        self.left.append("git diff, git commit, and a tag")
-
-
-def pytest_candidate(candidate: Path) -> Mapping[str, str]:
-    """Runs the tests that travel, in the candidate, with the tools of this environment."""
-    try:
-        return recorded.run(
-            Path(sys.executable),
-            candidate,
-            ["-n", "2", "-p", "no:cacheprovider", TESTS],
-            variables=variables_without("OPENAI_", "PYTEST_"),
-            target=candidate.parent / "outcomes.json",
-            # Before the editable install of the repository, which is the old release.
-            import_from=[candidate / "src", candidate / "scripts"],
-            log=candidate.parent / "pytest.log",
-            timeout=LONGEST_SECONDS,
-        )
-    except Refusal as refusal:
-        raise Refusal(f"{refusal} Look there, {_HELP}.") from None
-
-
-def home(root: Path) -> Path:
-    """Where a rebase works."""
-    return root / pin.CACHE / FOLDER
-
-
-def save(root: Path, state: State) -> None:
-    """Keeps the state for --continue."""
-    (home(root) / "state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")
-
-
-def load(root: Path) -> State | None:
-    """The state of the rebase that is under way, if one is."""
-    try:
-        data: dict[str, Any] = json.loads((home(root) / "state.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    progress = carry.Progress(**data.pop("progress"))
-    return State(**data, progress=progress)
-
-
-def start(root: Path, version: str, run_tests: RunTests) -> Rebase:
-    """A new rebase. Raises Refusal when there is nothing to carry, or something that is in no patch."""
-    plan = series.load(root)
-    if version == plan.upstream:
+def begin(series: Series, version: str) -> Git:
+    """Starts git's rebase in the linked work tree. Raises Refusal when something is in no patch, or when it stops."""
+    if version == pin.load(series.root).upstream:
         raise Refusal(f"the series is made for {version} already.")
-    unrecorded = refresh.differences(root, refresh.project(root, plan, pin.cached(root, plan.upstream)))
-    if unrecorded:
-        raise Refusal(f"{'; '.join(unrecorded)}. Run scripts/refresh first, so that the patches are the tree.")
-    shutil.rmtree(home(root), ignore_errors=True)
-    home(root).mkdir(parents=True)
-    rebase = Rebase(root, State(plan.upstream, version, transplant.fingerprint(root)), run_tests)
+    if lines := refresh.check(series):
+        raise Refusal("; ".join(lines) + ". Run scripts/refresh first, so that the patches are the tree.")
+    refs = {ONTO: series.base(version), FROM: series.tip()}
+    git = series.link(refresh.WORK, refs[FROM])
+    series.point(refs)
+    done = git.run("rebase", "--quiet", "--onto", refs[ONTO], UPSTREAM)
+    if done.status:
+        raise Refusal(f"{refresh.stopped(git)}\n{_HELP}")
+    return git
+
+
+def resume(series: Series) -> Git:
+    """The linked work tree of a rebase that has got to its end. Raises Refusal when there is none, or it has not."""
+    git = series.linked_at(refresh.WORK)
+    if git is None:
+        raise Refusal("the work tree of the rebase is gone; scripts/rebase --abort, then begin anew.")
+    if refresh.in_progress(git):
+        raise Refusal(f"{refresh.stopped(git)}\n{_HELP}")
+    if git.run("merge-base", "--is-ancestor", ONTO, "HEAD").status:
+        raise Refusal(f"the rebase was given up in {git.folder}; scripts/rebase --abort forgets it.")
+    return git
+
+
+def abort(series: Series) -> None:
+    """Forgets a rebase that is under way."""
+    for name in (ONTO, FROM):
+        series.git.must("update-ref", "-d", name)
+    series.unlink(refresh.WORK)
+
+
+def finish(series: Series, git: Git, run_tests: RunTests) -> list[str]:
+    """Everything from the rebased commits to the repository on the new release; returns the list for the person."""
+    old, tip = pin.load(series.root), series.ref(FROM) or ""
+    if series.tip() != tip:
+        raise Refusal("the series has moved since the rebase began; scripts/rebase --abort, then begin anew.")
+    new = pin.Pin(series.version(ONTO), 1)
+    carried = series.normal(ONTO, git.ask("rev-parse", "HEAD"))
+    upstream = pin.cached(series.root, new.upstream)
+    done = [f"openai {new.upstream} fetched, {len(upstream.files)} files checked against its RECORD"]
+    before, after = series.commits(), series.commits(ONTO, carried)
+    done.append(f"{len(after)} patches rebased from {old.upstream} to {new.upstream}")
+    subjects = {commit.subject for commit in after}
+    if gone := [commit.name for commit in before if commit.subject not in subjects]:
+        done.append(f"no longer there, because the release has it or the rebase dropped it: {', '.join(gone)}")
+    if lines := unmet(series.root, new):
+        raise Refusal(f"openai {new.upstream} {'; '.join(lines)}. Raise the pin in requirements/dev.txt first.")
+    done.append(_tested(series, new, carried, run_tests))
+    install(series, new, carried, upstream)
+    done.append("pin, LICENSE, patches, SHA256SUMS and NOTICE rewritten, the tree is laid")
+    budget = refresh.budget(series)
+    left = [] if budget.within else [f"the series changes more of upstream's lines than it may:\n{budget.table()}"]
+    if where := mentions(series.root, old.upstream):
+        left.append(f"{old.upstream} is still written in {', '.join(where)}")
+    left += [
+        "an entry in CHANGELOG.md",
+        "./scripts/lint && ./scripts/test --all",
+        "./scripts/walk-series && ./scripts/test-upstream && ./scripts/test-upstream --lint",
+        "git diff, git commit, and a tag",
+    ]
+    return [*(f"[x] {line}" for line in done), *(f"[ ] {line}" for line in left)]
+
+
+def install(series: Series, new: pin.Pin, carried: str, upstream: pin.Upstream) -> None:
+    """Makes the repository the new release's. When it does not get to its end, everything is put back."""
+    root, old = series.root, series.ref(FROM) or ""
+    project = (root / pin.PYPROJECT).read_text(encoding="utf-8")
+    files = refresh.projected(series, new, ONTO, carried)
+    files |= {pin.PYPROJECT: new.written(project).encode(), "LICENSE": upstream.licence}
+    texts = {name.removeprefix("patches/"): text.decode() for name, text in files.items() if name.endswith(".patch")}
+    compose.check_sums(
+        compose.apply_series(texts, upstream.files), compose.parse_sums(files[compose.SUMS].decode("utf-8"))
+    )
+    paths = {*files, *(f"patches/{name}" for name in series.patches())}
+    kept = {path: (root / path).read_bytes() if (root / path).is_file() else None for path in paths}
     try:
-        rebase.begin()
+        series.move(old, carried)
+        _put(root, {path: files.get(path) for path in paths})
+        series.point({UPSTREAM: series.ref(ONTO) or "", TIP: carried, WRITTEN: carried})
     except BaseException:
-        shutil.rmtree(home(root), ignore_errors=True)
+        _put(root, kept)
+        series.move(carried, old)
         raise
-    save(root, rebase.state)
-    return rebase
 
 
-def resume(root: Path, state: State, run_tests: RunTests) -> Rebase:
-    """The rebase that is under way, after a person has mended what stopped it."""
-    rebase = Rebase(root, state, run_tests)
-    if not state.built and len(state.progress.done) < len(rebase.plan.patches):
-        if (rebase.scratch.folder / ".git" / "rebase-apply").is_dir():
-            carry.resume(rebase.scratch, rebase.plan.patches, state.progress)
-            save(root, state)
-    return rebase
+def _tested(series: Series, new: pin.Pin, carried: str, run_tests: RunTests) -> str:
+    tests = [path for path in series.paths(ONTO, carried, "tests", only="A") if Path(path).name.startswith("test_")]
+    with TemporaryDirectory(prefix="openai-fork-") as name:
+        folder = Path(name, "tree")
+        sdist.unpack(series.root, new.upstream, folder)
+        for path, content in series.contents(carried, series.paths(ONTO, carried, only="AM")).items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        outcomes = run_tests(folder, tests)
+    bad = sorted(test for test, outcome in outcomes.items() if outcome in ("failed", "error"))
+    if bad:
+        names = "\n".join(f"  {test}" for test in bad[:20]) + (f"\n  and {len(bad) - 20} more" if bad[20:] else "")
+        raise Refusal(
+            f"tests fail on openai {new.upstream}:\n{names}\nThe commits are in {series.root / pin.CACHE / refresh.WORK} "
+            f"(git commit --fixup, git rebase --autosquash); {_HELP}"
+        )
+    if tests and not outcomes:
+        raise Refusal("no test of the series was run, so it is not known whether it fits.")
+    return f"{sum(outcome == 'passed' for outcome in outcomes.values())} tests pass on openai {new.upstream}"
 
 
-def main(arguments: list[str] | None = None, root: Path = ROOT, run_tests: RunTests = pytest_candidate) -> int:
+def pytest_there(folder: Path, tests: list[str]) -> Mapping[str, str]:
+    """Runs tests in `folder` with the tools of this environment."""
+    return recorded.run(
+        Path(sys.executable),
+        folder,
+        ["-n", "2", "-p", "no:cacheprovider", *tests],
+        variables={**variables_without("OPENAI_", "PYTEST_"), "PYTHONDONTWRITEBYTECODE": "1"},
+        target=folder.parent / "outcomes.json",
+        # Before the editable install of the repository, which is the old release.
+        import_from=[folder / "src"],
+        timeout=LONGEST_SECONDS,
+    )
+
+
+def unmet(root: Path, new: pin.Pin) -> list[str]:
+    """What the new release requires and the pins of requirements/dev.txt do not give."""
+    text = (root / "requirements" / "dev.txt").read_text(encoding="utf-8")
+    pins = {_canonical(name): version for name, version in _TOOL.findall(text)}
+    lines: list[str] = []
+    for line in pin.find(new.upstream, [root / pin.CACHE / new.upstream]).requires or []:
+        requirement = Requirement(line)
+        pinned = pins.get(_canonical(requirement.name))
+        if pinned is not None and not requirement.specifier.contains(pinned, prereleases=True):
+            lines.append(f"requires {requirement.name} {requirement.specifier}, but it is pinned to {pinned}")
+    return lines
+
+
+def mentions(root: Path, version: str) -> list[str]:
+    """Where a version is still written, as path:line; the patches themselves and the change log may."""
+    found: list[str] = []
+    word = re.compile(rf"(?<![\d.]){re.escape(version)}(?![\d.]*\d)")
+    for path in tree.listed(root):
+        if path.startswith(("patches/0", "CHANGELOG")) or not (root / path).is_file():
+            continue
+        text = (root / path).read_bytes().decode("utf-8", "replace")
+        found += [f"{path}:{number}" for number, line in enumerate(text.splitlines(), start=1) if word.search(line)]
+    return found
+
+
+def _put(root: Path, files: Mapping[str, bytes | None]) -> None:
+    for path, content in files.items():
+        if content is None:
+            (root / path).unlink(missing_ok=True)
+        else:
+            part = root / f"{path}.part"
+            part.write_bytes(content)
+            os.replace(part, root / path)
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT, run_tests: RunTests = pytest_there) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="scripts/rebase", description="Carries the fork to another upstream release.")
+    parser = argparse.ArgumentParser(prog="scripts/rebase", description="The series onto another release of upstream.")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("version", nargs="?", metavar="VERSION", help="the release, e.g. 3.55.0")
+    what.add_argument("version", nargs="?", metavar="VERSION", help="the release, e.g. 3.58.0")
     what.add_argument("--continue", action="store_true", dest="go_on", help="go on after a stop")
     what.add_argument("--abort", action="store_true", help="forget a rebase that stopped")
     options = parser.parse_args(arguments)
+    series = Series(root)
     try:
-        state = load(root)
-        if options.abort:
-            shutil.rmtree(home(root), ignore_errors=True)
-            print(f"the rebase to {state.new} is forgotten" if state else "no rebase is under way")
-            return 0
-        if options.go_on:
-            if state is None:
-                raise Refusal("no rebase is under way.")
-            rebase = resume(root, state, run_tests)
-        elif state is not None:
-            raise Refusal(f"a rebase to {state.new} is under way; --continue goes on with it, --abort forgets it.")
-        else:
-            rebase = start(root, options.version, run_tests)
-        rebase.go()
+        series.tip()
+        with alone(root):
+            under_way = series.ref(ONTO) is not None
+            if options.abort:
+                abort(series)
+                print("the rebase is forgotten" if under_way else "no rebase is under way")
+                return 0
+            if options.go_on != under_way:
+                raise Refusal(
+                    "a rebase is under way; --continue goes on with it, --abort forgets it."
+                    if under_way
+                    else "no rebase is under way."
+                )
+            lines = finish(series, resume(series) if options.go_on else begin(series, options.version), run_tests)
+            abort(series)
     except Refusal as refusal:
         print(f"rebase: {refusal}", file=sys.stderr)
         return 1
-    shutil.rmtree(home(root))
-    print("\n".join([*(f"[x] {line}" for line in rebase.done), *(f"[ ] {line}" for line in rebase.left)]))
+    print("\n".join(lines))
     return 0
 
 

@@ -1,165 +1,347 @@
-"""scripts/refresh: the tree, edited in place, into patches/, SHA256SUMS and NOTICE.
+"""scripts/refresh: every edit into the patch that holds its file, and the patches into patches/.
 
-Promises: every file of src/openai that differs from the pin, and every own file that travels, is in exactly one patch
-afterwards, or nothing is written and the file is named. `--check` writes nothing and fails, naming what differs;
-`--budget` shows how many lines of upstream's files the series touches, and fails when they are too many.
+Promises: a file that one patch holds goes into that one by itself; a file that several hold, or none, is named with
+them, and waits for `--into PATCH`, a number or any part of a patch's file name (never "the last one": that would drain
+the first patches into the later ones). Nothing is taken over unless the tree is the same before and after, to the byte.
+The rewriting is done in .upstream/work; when it stops at a conflict, the edits are where they were, git mends it there,
+and refresh, called again, takes up the result. `--check` writes nothing and fails on any difference between the tree,
+the commits and patches/; `--budget` counts the lines of upstream's files that the series touches.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
+import json
+import tarfile
 import argparse
-from typing import Mapping
+from typing import Mapping, Iterable, Sequence
 from pathlib import Path
 from dataclasses import dataclass
 
-from . import ROOT, Refusal, lay, pin, record, series, compose
+from . import ROOT, Refusal, pin, sdist, compose
+from .git import Git
+from .series import TIP, WRITTEN, UPSTREAM, Commit, Series, alone
+
+WORK = "work"
+# The commit with the fixups on top, as long as folding them has stopped at a conflict.
+FOLDING = "refs/fold/edits"
 
 # Over all files of upstream, when the whole series is applied.
-MOST_ADDED = 200
-MOST_REMOVED = 5
+MOST_ADDED, MOST_REMOVED = 200, 5
+# What upstream's generator rewrites: its own list in the sdist, or where there is none, what it has said.
+_INVENTORY = "scripts/castiron/generated-files.json"
+_GENERATED = re.compile(r"api\.md|src/openai/(__init__|_client)\.py|src/openai/(resources|types)/.*")
 
-_SKIPPED = {"__pycache__", "node_modules", "dist", "build"}
+# A conventional commit, as upstream writes them, and what a message of ours says at its end.
+_SUBJECT = re.compile(r"[a-z]+(\([a-z0-9_./-]+\))?!?: [\x20-\x7e]+")
+_TRAILERS = ("Bug", "Forwarded", "Verify")
+# Lines at which `git am` would end the message or take it for something else.
+_BREAKS_MAIL = re.compile(r"^(---|diff |Index: |From |>+From |-- $)", re.MULTILINE)
+
+
+def fold(series: Series, into: str | None, within: Sequence[str]) -> list[str]:
+    """Folds the edits into their patches and returns the paths; those that are left outside `within` stay edits.
+
+    into:   the patch for files that several patches hold, or none.
+    Raises Refusal, with the edits where they were, when a file has no patch or two changes meet.
+    """
+    tip, tree = series.tip(), series.tree()
+    edited = series.paths(tip, tree, *within)
+    if not edited:
+        return []
+    commits = series.commits()
+    for commit in commits:
+        check_message(commit)
+    held = {commit: series.paths(f"{commit.sha}^", commit.sha) for commit in commits}
+    holders = {path: [commit for commit in commits if path in held[commit]] for path in edited}
+    target = series.find(into) if into else None
+    # A file that is named goes where it is told to; all others only where they have no one place of their own.
+    homes = {
+        path: found[0] if len(found) == 1 and not (target and path in within) else target
+        for path, found in holders.items()
+    }
+    if open_ := [path for path, home in homes.items() if home is None]:
+        lines = [f"  {path}: {', '.join(one.name for one in holders[path]) or 'in no patch'}" for path in open_]
+        raise Refusal(
+            "say --into PATCH (and for which files, if not for all of these); nothing was folded:\n" + "\n".join(lines)
+        )
+    fixed = tip
+    for commit in commits:
+        if paths := [path for path, home in homes.items() if home == commit]:
+            fixed = _fixup(series, fixed, tree, paths, commit)
+    git = series.link(WORK, fixed)
+    done = git.run("rebase", "--quiet", "--interactive", "--autosquash", "--keep-empty", UPSTREAM)
+    if done.status:
+        series.point({FOLDING: fixed})
+        raise Refusal(
+            f"{stopped(git)}\nMend it there, then run scripts/refresh again, or scripts/refresh --abort. The edits are where they were."
+        )
+    adopt(series, git, tip, fixed)
+    return edited
+
+
+def resume(series: Series) -> bool:
+    """Takes up a fold that has stopped and was mended. False when there is none, or git has given it up there."""
+    fixed = series.ref(FOLDING)
+    git = series.linked_at(WORK) if fixed else None
+    if fixed is None or git is None:
+        abort(series)
+        return False
+    if in_progress(git):
+        raise Refusal(
+            f"{stopped(git)}\nMend it there, then run scripts/refresh again, or scripts/refresh --abort. The edits are where they were."
+        )
+    if git.ask("rev-parse", "HEAD") == fixed:  # git rebase --abort
+        abort(series)
+        return False
+    adopt(series, git, series.tip(), fixed)
+    return True
+
+
+def adopt(series: Series, git: Git, tip: str, fixed: str) -> None:
+    """Makes the rebased commits the series. Raises Refusal unless they end in the very tree that the edits made."""
+    if series.git.run("merge-base", "--is-ancestor", tip, fixed).status:
+        raise Refusal(
+            "the series has moved since the fold began; scripts/refresh --abort forgets the fold, the edits stay."
+        )
+    new = series.normal(UPSTREAM, git.ask("rev-parse", "HEAD"))
+    if other := series.paths(fixed, new):
+        raise Refusal(
+            f"{', '.join(other)}: not what the edit made of it, so nothing was taken over; amend it in {git.folder}, or "
+            "scripts/refresh --abort."
+        )
+    series.move(tip, new)
+    series.point({TIP: new})
+    abort(series)
+
+
+def abort(series: Series) -> None:
+    """Forgets a fold that has stopped; the edits are in the tree."""
+    series.git.must("update-ref", "-d", FOLDING)
+    series.unlink(WORK)
+
+
+def in_progress(git: Git) -> bool:
+    """Whether git is in the middle of a rebase in the linked work tree."""
+    names = ("rebase-merge", "rebase-apply")
+    return any((git.folder / git.ask("rev-parse", "--git-path", name)).exists() for name in names)
+
+
+def stopped(git: Git) -> str:
+    """Where a rebase has stopped, in words."""
+    names = git.must("diff", "--name-only", "--diff-filter=U", "-z").names
+    at = git.run("log", "-1", "--format=%s", "REBASE_HEAD").out.decode().strip()
+    what = f"conflict in {', '.join(names)}" if names else "stopped"
+    return f"{what}, at {at!r}, in {git.folder}: `git status` there says what to do (git add, git rebase --continue)."
+
+
+def _fixup(series: Series, parent: str, tree: str, paths: Iterable[str], commit: Commit) -> str:
+    """A commit on `parent` that takes `paths` as they are in `tree`, and says which commit it belongs to."""
+    lines = series.git.must("diff-tree", "-r", "-z", "--no-renames", parent, tree, "--", *paths).names
+    entries = [
+        f"{head.split()[1]} {head.split()[3]}\t{path}\0" for head, path in zip(lines[::2], lines[1::2], strict=True)
+    ]
+    with series.index() as git:
+        git.must("read-tree", parent)
+        git.must("update-index", "-z", "--index-info", text="".join(entries).encode())
+        new = git.ask("write-tree")
+    return series.git.ask("commit-tree", new, "-p", parent, "-m", f"fixup! {commit.sha}")
+
+
+def check_message(commit: Commit) -> None:
+    """Raises Refusal unless the message can go into a mail and says what ours say."""
+    if not _SUBJECT.fullmatch(commit.subject):
+        raise Refusal(f"{commit.subject!r} is not the subject of a conventional commit.")
+    if found := _BREAKS_MAIL.search(commit.message):
+        raise Refusal(
+            f"a line in the message of {commit.name} starts with {found[0]!r}, which ends a message in a mail."
+        )
+    for key in _TRAILERS:
+        if not commit.trailer(key):
+            raise Refusal(
+                f"the message of {commit.name} has no {key} line (scripts/series commit --amend, or rebase -i)."
+            )
+
+
+def projected(series: Series, pinned: pin.Pin, base: str = UPSTREAM, tip: str = TIP) -> dict[str, bytes]:
+    """What the commits say that the files of the repository are: patches, sums and NOTICE."""
+    paths = series.paths(base, tip, compose.HOME, only="AM")
+    theirs = set(series.listed(base, compose.HOME))
+    files = {f"patches/{name}": content for name, content in series.mails(base, tip).items()}
+    files[compose.SUMS] = compose.write_sums(series.contents(tip, paths)).encode()
+    files[compose.NOTICE] = compose.notice(
+        pinned, {path: "changed" if path in theirs else "added" for path in paths}
+    ).encode()
+    return files
+
+
+def differences(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Path to what is wrong with it, of those that the commits say and those that are there."""
+    found = {path.relative_to(root).as_posix(): path for path in sorted((root / "patches").glob("*.patch"))}
+    wrong = {path: "not in the series" for path in found if path not in files}
+    for path, content in files.items():
+        if not (root / path).is_file():
+            wrong[path] = "missing"
+        elif (root / path).read_bytes() != content:
+            wrong[path] = "differs from the commits"
+    return wrong
+
+
+def write(series: Series) -> list[str]:
+    """Writes what differs and removes what is no more; returns one line for each."""
+    for commit in series.commits():
+        check_message(commit)
+    files = projected(series, pin.load(series.root))
+    wrong = differences(series.root, files)
+    if wrong:
+        # The patches, applied the way the build applies them, have to give the tree again.
+        upstream = pin.cached(series.root, pin.load(series.root).upstream)
+        texts = {
+            name.removeprefix("patches/"): text.decode() for name, text in files.items() if name.endswith(".patch")
+        }
+        results = compose.apply_series(texts, upstream.files)
+        compose.check_sums(results, compose.parse_sums(files[compose.SUMS].decode()))
+    for path in wrong:
+        if path in files:
+            part = series.root / f"{path}.part"
+            part.write_bytes(files[path])
+            os.replace(part, series.root / path)
+        else:
+            (series.root / path).unlink()
+    series.point({WRITTEN: series.tip()})
+    return [f"{'rewritten' if path in files else 'removed'}: {path}" for path in sorted(wrong)]
+
+
+def check(series: Series) -> list[str]:
+    """One line for each thing in which the tree, the commits, the pin and patches/ disagree."""
+    tip, pinned = series.tip(), pin.load(series.root)
+    lines: list[str] = []
+    if (version := series.version()) != pinned.upstream:
+        lines.append(
+            f"{pin.PYPROJECT} pins openai {pinned.upstream}, but the commits stand on {version}; run scripts/bootstrap"
+        )
+    if series.ref(FOLDING):
+        lines.append(
+            "a fold has stopped and waits in .upstream/work: scripts/refresh again, or scripts/refresh --abort"
+        )
+    lines += [f"{path}: differs from the commits" for path in series.paths(tip, series.tree())]
+    return lines + [f"{path}: {what}" for path, what in differences(series.root, projected(series, pinned)).items()]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the tree says patches/ should be.
+class Budget:
+    """Lines (added, removed) in upstream's existing files: for each patch, there in generated files, for each file."""
 
-    files: repository path to text, for everything that refresh writes.
-    stale: patches on disk that are not in the series.
-    lines: changed file of upstream to (added, removed).
-    """
+    patches: Mapping[str, tuple[int, int]]
+    generated: Mapping[str, tuple[int, int]]
+    files: Mapping[str, tuple[int, int]]
 
-    files: Mapping[str, str]
-    stale: tuple[str, ...]
-    lines: Mapping[str, tuple[int, int]]
+    @property
+    def total(self) -> tuple[int, int]:
+        """Of the whole series, where a line that one patch adds and another removes counts for nothing."""
+        return _sum(self.files.values())
 
+    @property
+    def within(self) -> bool:
+        """Whether it is no more than it may be."""
+        return self.total[0] <= MOST_ADDED and self.total[1] <= MOST_REMOVED
 
-def project(root: Path, plan: series.Series, upstream: pin.Upstream) -> Outcome:
-    """Projects the tree at `root` onto the series. Raises Refusal and names every path that does not fit."""
-    after = changed_files(root, plan, upstream)
-    before = {path: upstream.files[path] for path in after if path in upstream.files}
-    recorded = record.record(plan, before, after, series.assign(plan, after))
-    results = compose.apply_series(recorded.patches, upstream.files)
-    hooks = {path: after[path].content for path in after if _composed(path)}
-    if results != hooks:
-        names = ", ".join(sorted(path for path in {*results, *hooks} if results.get(path) != hooks.get(path)))
-        raise Refusal(f"the patches written for {names} do not give the tree again.")
-    files = {f"patches/{name}": text for name, text in recorded.patches.items()}
-    files[compose.SUMS] = compose.write_sums(results)
-    files[compose.NOTICE] = compose.notice(plan, compose.how_changed(tuple(results), upstream))
-    present = (path.relative_to(root).as_posix() for path in sorted((root / "patches").glob("*.patch")))
-    return Outcome(files, tuple(path for path in present if path not in files), recorded.lines)
+    def table(self) -> str:
+        """For a person."""
+        rows = ["  in upstream's files    of them generated"]
+        for name, (added, removed) in self.patches.items():
+            plus, minus = self.generated[name]
+            rows.append(f"  {f'+{added} -{removed}':>19}    {f'+{plus} -{minus}':>17}  {name}")
+        rows += ["", *(f"  {f'+{added} -{removed}':>19}  {path}" for path, (added, removed) in self.files.items())]
+        added, removed = self.total
+        return "\n".join([*rows, f"  {f'+{added} -{removed}':>19}  in all, of at most +{MOST_ADDED} -{MOST_REMOVED}"])
 
 
-def changed_files(root: Path, plan: series.Series, upstream: pin.Upstream) -> dict[str, record.File]:
-    """Every file of the tree that a patch has to hold: changed in or added to upstream's package, or our own."""
-    changed: dict[str, record.File] = {}
-    seen: set[str] = set()
-    for path in _walk(root):
-        if path in upstream.files:
-            seen.add(path)
-            if (file := _read(root, path)).content != upstream.files[path]:
-                changed[path] = record.File(file.content)  # modes of upstream's files are not ours to change
-        elif compose.is_litter(Path(path).name):
-            continue
-        elif plan.is_own(path) or path.startswith(compose.HOME):
-            changed[path] = _read(root, path)
-    missing = sorted(set(upstream.files) - seen)
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise Refusal(f"{missing[0]}{more} is not in the tree; scripts/bootstrap lays it.")
-    return changed
+def budget(series: Series) -> Budget:
+    """Counts the lines."""
+    theirs = set(series.listed(UPSTREAM))
+    made = generated(series)
+
+    def count(old: str, new: str) -> dict[str, tuple[int, int]]:
+        rows = series.git.must("diff-tree", "-r", "-z", "--numstat", "--no-renames", old, new).names
+        parts = [row.split("\t") for row in rows]
+        return {path: (int(added), int(removed)) for added, removed, path in parts if path in theirs}
+
+    of = {commit.name: count(f"{commit.sha}^", commit.sha) for commit in series.commits()}
+    return Budget(
+        {name: _sum(files.values()) for name, files in of.items()},
+        {name: _sum(pair for path, pair in files.items() if path in made) for name, files in of.items()},
+        count(UPSTREAM, TIP),
+    )
 
 
-def differences(root: Path, outcome: Outcome) -> list[str]:
-    """One line for each file in which patches/ and the tree disagree."""
-    lines = [f"{path}: not in the series" for path in outcome.stale]
-    for path, text in outcome.files.items():
-        target = root / path
-        if not target.is_file():
-            lines.append(f"{path}: missing")
-        elif target.read_bytes() != text.encode("utf-8"):
-            lines.append(f"{path}: differs from the tree")
-    return lines
+def generated(series: Series) -> set[str]:
+    """The files of the base that upstream's generator rewrites."""
+    version = series.version()
+    with tarfile.open(sdist.fetch(series.root, version)) as tar:
+        try:
+            content = tar.extractfile(f"{pin.PACKAGE}-{version}/{_INVENTORY}")
+        except KeyError:
+            content = None
+        if content is not None:
+            return set(json.loads(content.read())["files"])
+    return {path for path in series.listed(UPSTREAM) if _GENERATED.fullmatch(path)}
 
 
-def write(root: Path, outcome: Outcome, upstream: pin.Upstream) -> list[str]:
-    """Writes what differs, removes what is stale, and returns one line for each."""
-    lines = differences(root, outcome)
-    for path in outcome.stale:
-        (root / path).unlink()
-    for path, text in outcome.files.items():
-        if not (root / path).is_file() or (root / path).read_bytes() != text.encode("utf-8"):
-            (root / path).write_bytes(text.encode("utf-8"))
-    # The edits are in a patch now, so they count as laid. Taken from what was written, not from the tree, where the next
-    # edit may be under way.
-    laid = {path: pin.digest(content) for path, content in upstream.files.items()}
-    lay.write_manifest(root, upstream.version, {**laid, **compose.read_sums(root)})
-    return lines
-
-
-def budget(outcome: Outcome) -> tuple[str, bool]:
-    """The table of changed lines for each file of upstream, and whether it is within the budget."""
-    added, removed = (sum(pair[side] for pair in outcome.lines.values()) for side in (0, 1))
-    rows = [f"{plus:>6} {minus:>8}  {path}" for path, (plus, minus) in sorted(outcome.lines.items())]
-    total = f"{added:>6} {removed:>8}  in all, of at most {MOST_ADDED} added and {MOST_REMOVED} removed"
-    return "\n".join(
-        [" added  removed  file of upstream", *rows, total]
-    ), added <= MOST_ADDED and removed <= MOST_REMOVED
+def _sum(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    found = list(pairs)
+    return sum(added for added, _ in found), sum(removed for _, removed in found)
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="scripts/refresh", description="Rewrites patches/ from the tree.")
+    parser = argparse.ArgumentParser(prog="scripts/refresh", description="Folds the edits into the patches.")
+    parser.add_argument("paths", nargs="*", help="fold the edits of these files and folders only")
+    parser.add_argument(
+        "--into", metavar="PATCH", help="for files of several patches or none: a number, or a part of its name"
+    )
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--check", action="store_true", help="write nothing; fail when patches/ and the tree differ")
+    mode.add_argument("--check", action="store_true", help="write nothing; fail when tree, commits and patches/ differ")
     mode.add_argument("--budget", action="store_true", help="show the lines changed in upstream's files")
+    mode.add_argument("--abort", action="store_true", help="forget a fold that has stopped; the edits stay")
     options = parser.parse_args(arguments)
+    series = Series(root)
     try:
-        plan = series.load(root)
-        upstream = pin.cached(root, plan.upstream)
-        outcome = project(root, plan, upstream)
-        table, within = budget(outcome)
-        if options.budget:
-            print(table)
-            return 0 if within else 1
         if options.check:
-            lines = differences(root, outcome)
-            print("\n".join(lines) or f"patches/ is the tree: {len(plan.patches)} patches on openai {plan.upstream}")
-        else:
-            lines = write(root, outcome, upstream)
-            print("\n".join(lines) or "nothing to write")
-        if not within:
-            print(table)
-        return 1 if not within or (options.check and lines) else 0
+            lines = check(series)
+            print(
+                "\n".join(lines)
+                or f"patches/ is the tree: {len(series.commits())} patches on openai {series.version()}"
+            )
+            return 1 if lines else 0
+        series.tip()
+        with alone(root):
+            if options.abort:
+                abort(series)
+            if not options.budget and not options.abort:
+                return _refresh(series, options.into, options.paths)
+        found = budget(series)
+        if options.budget:
+            print(found.table())
+        return 0 if found.within else 1
     except Refusal as refusal:
         print(f"refresh: {refusal}", file=sys.stderr)
         return 1
 
 
-def _composed(path: str) -> bool:
-    return path.startswith(compose.HOME) and not path.startswith(compose.OWN)
-
-
-def _walk(root: Path) -> list[str]:
-    paths: list[str] = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
-        at = Path(folder).relative_to(root).as_posix()
-        paths += [name if at == "." else f"{at}/{name}" for name in sorted(names)]
-    return paths
-
-
-def _read(root: Path, path: str) -> record.File:
-    content = (root / path).read_bytes()
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise Refusal(f"{path} is not UTF-8 text, which a patch cannot carry.") from None
-    return record.File(content, os.access(root / path, os.X_OK))
+def _refresh(series: Series, into: str | None, within: Sequence[str]) -> int:
+    resume(series)
+    series.lay()  # patches/ may be newer than the commits: another branch, a pull
+    fold(series, into, within)
+    print("\n".join(write(series)) or "nothing to rewrite")
+    if left := series.paths(series.tip(), series.tree()):
+        print(f"in no patch yet: {', '.join(left)}")
+    found = budget(series)
+    if not found.within:
+        print(found.table())
+    return 1 if left or not found.within else 0
 
 
 if __name__ == "__main__":

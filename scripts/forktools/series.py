@@ -1,186 +1,365 @@
-"""patches/series.toml: the pin, the order, and which path belongs to which patch.
+"""The series as a git branch: .series.git, a git directory of its own over the work tree of this repository.
 
-Promises: a `Series` is complete and consistent when `load` returns it (every message has its trailers, slugs and
-subjects are usable as they are in a file name and in a mail), and `assign` gives each path exactly one patch or refuses
-and names the path.
+    upstream         the release: src/openai, helpers.md and api.md of the sdist, checked against the wheel
+    series           one commit for each patch on it; what the tree was last laid from
+    series/written   the commits that patches/ was last read from or written to
 
-    upstream = "3.54.0"       the pinned release
-    revision = 1              the fork's own, counted anew for each upstream release
-    own = ["…"]               globs: files that exist only here and travel with the series
-    [author]                  name, email, date: fixed, so that the patches are the same bytes on every machine
-    [[patch]]                 slug, subject, message, paths; in the order in which they apply
-
-In globs `*` also crosses `/`, as in fnmatch.
+Promises: the tree *is* the work tree, so that nothing is copied, and git itself knows what was edited. `lay` brings what
+is missing, moves what is as it was laid when patches/ or the pin changed, and never overwrites or removes an edit: one
+that stands where something new has to be stops it, named, before anything is written. The same patches give the same
+commits on every machine. Rewriting happens in linked work trees below .upstream, never in the tree. Commits that
+somebody made are never thrown away.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from typing import Any, Mapping, Iterable, cast
-from fnmatch import fnmatchcase
+import shutil
+from typing import Mapping, Iterable, Generator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from . import Refusal
+from . import ROOT, Refusal, git as git_, pin, sdist
+from .git import Git
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+# What the series may hold: git pathspecs. The first three are the base's, too.
+BASE = ("src/openai", "helpers.md", "api.md")
+TRAVELS = (
+    *BASE,
+    "background.md",
+    "docs/background-run.svg",
+    "examples/responses/background_errors.mjs",
+    "examples/responses/background_progress.py",
+    "examples/responses/background_retry.py",
+    "tests/lib/background",
+    "tests/lib/test_error_pickling.py",
+)
+# What editors and interpreters leave there, which is nobody's work.
+_LITTER = (":(exclude,glob)**/.*", ":(exclude,glob)**/*.pyc")
 
-FILE = "patches/series.toml"
-TRAILERS = ("Bug", "Forwarded", "Verify")
+# How the commits are written down. No numbering ("[PATCH 2/7]"): a patch's bytes would change whenever one comes or goes.
+_FORMAT = (
+    *("--quiet", "--no-numbered", "--zero-commit", "--full-index", "--no-signature", "--no-stat", "--no-renames"),
+    *("--no-color", "--no-ext-diff", "--diff-algorithm=histogram", "--unified=3", "--src-prefix=a/", "--dst-prefix=b/"),
+)
 
-_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-# A conventional commit, as upstream writes them.
-_SUBJECT = re.compile(r"[a-z]+(\([a-z0-9_./-]+\))?!?: [\x20-\x7e]+")
-# Lines at which `git am` would end the message or take it for something else.
-_BREAKS_MAIL = re.compile(r"^(---|diff |Index: |From |>+From |-- $)", re.MULTILINE)
+TIP, UPSTREAM, WRITTEN = "refs/heads/series", "refs/tags/upstream", "refs/series/written"
 
 
 @dataclass(frozen=True)
-class Patch:
-    """One patch: what the mail says, and the paths it holds (exact ones or globs)."""
+class Commit:
+    """A commit of the series: its name in git, its place from 1, its subject fit for a file name, its whole message."""
 
+    sha: str
     number: int
-    slug: str
-    subject: str
+    title: str
     message: str
-    paths: tuple[str, ...]
 
     @property
-    def file_name(self) -> str:
-        """Its file in patches/, e.g. "0001-errors.patch"."""
-        return f"{self.number:04}-{self.slug}.patch"
+    def name(self) -> str:
+        """Its patch's file name without the suffix, e.g. "0003-streams": the line `Patch: streams`, else the subject."""
+        return f"{self.number:04}-{self.trailer('Patch') or self.title[:52]}"
 
-    def holds(self, path: str) -> bool:
-        """Whether `path` belongs to this patch."""
-        return any(fnmatchcase(path, pattern) for pattern in self.paths)
+    @property
+    def subject(self) -> str:
+        """The first line of the message."""
+        return self.message.partition("\n")[0]
 
-
-@dataclass(frozen=True)
-class Author:
-    """Who the patches are from; `date` in a form that git reads, e.g. "2026-11-22T00:00:00+00:00"."""
-
-    name: str
-    email: str
-    date: str
+    def trailer(self, key: str) -> str | None:
+        """The value of the line `key: value` in the message, if there is one."""
+        found = re.search(rf"^{key}: *(.*\S)", self.message, re.MULTILINE)
+        return found[1] if found else None
 
 
-@dataclass(frozen=True)
 class Series:
-    """The whole of series.toml."""
+    """The series of the repository at `root`."""
 
-    upstream: str
-    revision: int
-    own: tuple[str, ...]
-    author: Author
-    patches: tuple[Patch, ...]
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.directory = root / ".series.git"
+        self.folder = root / "patches"
+        self.git = Git.over(self.directory, root)
 
-    @property
-    def version(self) -> str:
-        """The version of the fork's distribution, e.g. "3.54.0+background.1"."""
-        return f"{self.upstream}+background.{self.revision}"
+    # What is there.
 
-    def is_own(self, path: str) -> bool:
-        """Whether `path` exists only in the fork and travels with the series."""
-        return any(fnmatchcase(path, pattern) for pattern in self.own)
+    def ref(self, name: str) -> str | None:
+        """The commit that `name` means, or None."""
+        done = self.git.run("rev-parse", "--quiet", "--verify", f"{name}^{{commit}}")
+        return done.out.decode().strip() or None
+
+    def tip(self) -> str:
+        """The last commit. Raises Refusal when there is no series yet, or git is in the middle of something in the tree."""
+        if not self.directory.is_dir() or not (tip := self.ref(TIP)):
+            raise Refusal(f"{self.directory.name} is not there yet; scripts/bootstrap makes it.")
+        busy = [name for name in ("rebase-merge", "rebase-apply", "MERGE_HEAD") if (self.directory / name).exists()]
+        if busy or self.git.run("symbolic-ref", "HEAD").out.decode().strip() != TIP:
+            raise Refusal("git is in the middle of something in this tree: `scripts/series status` says what to do.")
+        return tip
+
+    def commits(self, base: str = UPSTREAM, tip: str = TIP) -> list[Commit]:
+        """The commits of the series, in order."""
+        entries = self.git.must("log", "--reverse", "-z", "--format=%H%n%f%n%B", f"{base}..{tip}").names
+        parts = [entry.split("\n", 2) for entry in entries]
+        return [Commit(sha, at, name, message) for at, (sha, name, message) in enumerate(parts, start=1)]
+
+    def find(self, word: str) -> Commit:
+        """The one patch whose number is `word`, or whose file name has `word` in it. Raises Refusal, naming what is there."""
+        commits = self.commits()
+        found = [one for one in commits if word.isdigit() and int(word) == one.number]
+        found = found or [one for one in commits if word.lower().replace(" ", "-") in one.name.lower()]
+        if len(found) != 1:
+            names = "".join(f"\n  {one.name}" for one in found or commits)
+            raise Refusal(f"{word!r} means {'more than one' if found else 'no'} patch:{names}")
+        return found[0]
+
+    def paths(self, old: str, new: str, *within: str, only: str = "") -> list[str]:
+        """The paths in which two trees differ; only: kinds of change as in git's --diff-filter."""
+        chosen = [f"--diff-filter={only}"] if only else []
+        return self.git.must(
+            "diff-tree", "-r", "-z", "--name-only", "--no-renames", *chosen, old, new, "--", *within
+        ).names
+
+    def listed(self, tree: str, *within: str) -> list[str]:
+        """The paths in a tree."""
+        return self.git.must("ls-tree", "-r", "-z", "--name-only", tree, "--", *within).names
+
+    def contents(self, tree: str, paths: Iterable[str]) -> dict[str, bytes]:
+        """The files of a tree."""
+        wanted = list(paths)
+        out = self.git.must("cat-file", "--batch", text="".join(f"{tree}:{path}\n" for path in wanted).encode()).out
+        found: dict[str, bytes] = {}
+        for path in wanted:
+            head, _, out = out.partition(b"\n")
+            size = int(head.split()[-1])
+            found[path], out = out[:size], out[size + 1 :]
+        return found
+
+    def mails(self, base: str = UPSTREAM, tip: str = TIP) -> dict[str, bytes]:
+        """The commits as patches: file name to content."""
+        with TemporaryDirectory() as folder:
+            self.git.must("format-patch", *_FORMAT, f"--output-directory={folder}", f"{base}..{tip}")
+            files = sorted(Path(folder).iterdir())
+            commits = self.commits(base, tip)
+            return {f"{one.name}.patch": file.read_bytes() for one, file in zip(commits, files, strict=True)}
+
+    def patches(self) -> dict[str, bytes]:
+        """What patches/ holds: file name to content."""
+        return {path.name: path.read_bytes() for path in sorted(self.folder.glob("*.patch"))}
+
+    # The index. Every use is on a copy, which takes its place when all went well: an interrupt leaves nothing locked.
+
+    @contextmanager
+    def index(self, *, keep: bool = False) -> Generator[Git]:
+        """git on a copy of the index; with `keep` the copy replaces it in the end."""
+        index = self.directory / "index"
+        with TemporaryDirectory(dir=self.directory) as folder:
+            copy = Path(folder, "index")
+            if index.is_file():
+                shutil.copy2(index, copy)
+            yield self.git.using(GIT_INDEX_FILE=str(copy))
+            if keep:
+                os.replace(copy, index)
+
+    def stage(self, git: Git) -> None:
+        """Puts every file that travels into the index of `git`, as it stands in the tree."""
+        known = git.must("ls-files", "-z", "--", *TRAVELS).names
+        there = [
+            path for path in TRAVELS if (self.root / path).exists() or any(name.startswith(path) for name in known)
+        ]
+        if there:
+            # --force: the main repository ignores upstream's files.
+            git.must("add", "--all", "--force", "--", *there, *_LITTER)
+
+    def tree(self) -> str:
+        """The tree as it stands, as a tree object."""
+        with self.index() as git:
+            self.stage(git)
+            return git.ask("write-tree")
+
+    # Making it.
+
+    def base(self, version: str) -> str:
+        """The commit that holds a release."""
+        name = f"refs/tags/openai-{version}"
+        if found := self.ref(name):
+            return found
+        with TemporaryDirectory() as folder:
+            tree = Path(folder, "tree")
+            sdist.unpack(self.root, version, tree)
+            git = Git.over(self.directory, tree).using(GIT_INDEX_FILE=str(Path(folder, "index")))
+            git.must("add", "--all", "--force", "--", *(path for path in BASE if (tree / path).exists()))
+            commit = git.ask("commit-tree", git.ask("write-tree"), "-m", f"openai {version}")
+        self.git.must("update-ref", name, commit)
+        return commit
+
+    def version(self, base: str = UPSTREAM) -> str:
+        """The release that a base commit holds."""
+        return self.git.ask("log", "-1", "--format=%s", base).removeprefix("openai ")
+
+    @contextmanager
+    def linked(self, name: str, at: str) -> Generator[Git]:
+        """git in a linked work tree .upstream/<name> at the commit `at`, gone afterwards."""
+        git = self.link(name, at)
+        try:
+            yield git
+        finally:
+            self.unlink(name)
+
+    def link(self, name: str, at: str) -> Git:
+        """git in a new linked work tree .upstream/<name> at the commit `at`."""
+        self.unlink(name)
+        folder = self.root / pin.CACHE / name
+        folder.parent.mkdir(exist_ok=True)
+        self.git.must("worktree", "add", "--quiet", "--detach", str(folder), at)
+        return Git.of(folder)
+
+    def unlink(self, name: str) -> None:
+        """Removes a linked work tree, if it is there."""
+        shutil.rmtree(self.root / pin.CACHE / name, ignore_errors=True)
+        shutil.rmtree(self.directory / "worktrees" / name, ignore_errors=True)
+
+    def linked_at(self, name: str) -> Git | None:
+        """git in the linked work tree that an earlier run has left, or None."""
+        folder, admin = self.root / pin.CACHE / name, self.directory / "worktrees" / name
+        if not folder.is_dir() or not admin.is_dir():
+            return None
+        # Each knows the other by its whole path, which is another one when the repository was moved or copied.
+        (folder / ".git").write_text(f"gitdir: {admin}\n", encoding="utf-8")
+        (admin / "gitdir").write_text(f"{folder / '.git'}\n", encoding="utf-8")
+        return Git.of(folder)
+
+    def applied(self, base: str, mails: Mapping[str, bytes]) -> str:
+        """The last commit of `mails`, applied to `base` by `git am`. Raises Refusal and names the one that fails."""
+        with TemporaryDirectory() as folder, self.linked("am", base) as git:
+            files = [Path(folder, name) for name in mails]
+            for file in files:
+                file.write_bytes(mails[file.name])
+            git_.apply(git, files)
+            return self.normal(base, git.ask("rev-parse", "HEAD"))
+
+    def normal(self, base: str, tip: str) -> str:
+        """The same commits on `base` with nobody's name and time but the series', so that the same series is the same
+        commits. Raises Refusal when there is a merge among them."""
+        if merges := self.git.ask("rev-list", "--merges", f"{base}..{tip}"):
+            raise Refusal(f"{merges.split()[0]} is a merge, which no patch can hold.")
+        parent = self.git.ask("rev-parse", f"{base}^{{commit}}")
+        for commit in self.git.ask("rev-list", "--reverse", f"{base}..{tip}").split():
+            message = self.git.must("cat-file", "commit", commit).out.partition(b"\n\n")[2]
+            tree = f"{commit}^{{tree}}"
+            parent = self.git.ask("commit-tree", self.git.ask("rev-parse", tree), "-p", parent, text=message)
+        return parent
+
+    def lay(self) -> list[str]:
+        """Brings commits and tree up to patches/ and the pin; returns the paths with edits that are in no patch yet."""
+        git_.create(self.directory)
+        old = self.ref(TIP) and self.tip()
+        refs = self._source(self.base(pin.load(self.root).upstream), old)
+        edits = self.move(old, refs[TIP])
+        self.point(refs)
+        return edits
+
+    def point(self, refs: Mapping[str, str]) -> None:
+        """Sets refs, all or none."""
+        self.git.must(
+            "update-ref", "--stdin", text="".join(f"update {name} {at}\n" for name, at in refs.items()).encode()
+        )
+
+    def _source(self, base: str, old: str | None) -> dict[str, str]:
+        """What the refs are to be: from the commits that are there, or from patches/, whichever has moved."""
+        mails = self.patches()
+        written, upstream = self.ref(WRITTEN), self.ref(UPSTREAM)
+        if old is not None and written is not None and upstream is not None:
+            ours, theirs = self.mails(upstream, old), self.mails(upstream, written)
+            if base == upstream and mails == ours:
+                return {TIP: old, WRITTEN: old}
+            if ours != theirs:
+                # Commits that are in no patch yet, or of which some are, because refresh was interrupted.
+                names = {*mails, *ours, *theirs}
+                if base == upstream and all(mails.get(name) in (ours.get(name), theirs.get(name)) for name in names):
+                    return {TIP: old}
+                raise Refusal(
+                    "patches/ or the pin has changed, and so have the commits, which are in no patch yet. To go on from "
+                    "patches/, with what the commits did as edits: scripts/series reset --soft series/written; to go on "
+                    "from the commits: git checkout patches pyproject.toml. Then again."
+                )
+        tip = self.applied(base, mails)
+        return {UPSTREAM: base, TIP: tip, WRITTEN: tip}
+
+    def move(self, old: str | None, new: str) -> list[str]:
+        """Moves the tree from one commit to another and returns the paths with edits, which all stay as they are.
+
+        What is missing of upstream's files is laid; a missing file of our own is an edit, which removed it. Raises
+        Refusal, before anything is written, and names every file whose edit stands where something new has to be.
+        """
+        with self.index(keep=True) as git:
+            if old is None:
+                git.must("read-tree", new)
+                git.run("checkout-index", "--all", "--quiet")  # what is there stays as it is
+                self.stage(git)
+            else:
+                self.stage(git)
+                gone = set(_differ(git, old, "--diff-filter=D")) & set(self.listed(UPSTREAM))
+                if gone:
+                    paths = "\0".join(sorted(gone)).encode()
+                    git.must("checkout", "--quiet", old, "--pathspec-from-file=-", "--pathspec-file-nul", text=paths)
+                if collide := sorted({*self.paths(old, new)} & {*_differ(git, old)} & {*_differ(git, new)}):
+                    raise Refusal(
+                        f"{', '.join(collide)}: edited, and the edit is in no patch, but patches/ has something new for "
+                        "it; nothing was laid. `scripts/series diff` shows the edits: put that one aside, then again."
+                    )
+                git.must("read-tree", "-m", "-u", old, new)
+            edits = _differ(git, new)
+            git.must("read-tree", "-m", new)  # so that an edit is one for `scripts/series diff`, too
+        return edits
 
 
-def load(root: Path) -> Series:
-    """Reads and checks series.toml of the repository at `root`. Raises Refusal and names what is wrong."""
+def _differ(git: Git, tree: str, *options: str) -> list[str]:
+    """The paths in which the index differs from a tree."""
+    return git.must("diff-index", "--cached", "-z", "--name-only", "--no-renames", *options, tree).names
+
+
+@contextmanager
+def alone(root: Path) -> Generator[None]:
+    """One at a time in the repository at `root`; a second one waits."""
     try:
-        data = tomllib.loads((root / FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise Refusal(f"{FILE} is missing, so there is no pin and no series.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Refusal(f"{FILE} is no valid TOML: {error}.") from None
-    table = _Table(data, FILE)
-    author = _Table(table.take("author", dict), f"{FILE} [author]")
-    series = Series(
-        upstream=table.take("upstream", str),
-        revision=table.take("revision", int),
-        own=_strings(table.take("own", list), f"own in {FILE}"),
-        author=Author(author.take("name", str), author.take("email", str), author.take("date", str)),
-        patches=tuple(_patch(number, entry) for number, entry in enumerate(table.take("patch", list, []), start=1)),
-    )
-    author.done()
-    table.done()
-    slugs = [patch.slug for patch in series.patches]
-    for slug in slugs:
-        if slugs.count(slug) > 1:
-            raise Refusal(f"two patches in {FILE} have the slug {slug}.")
-    return series
+        import fcntl
+    except ImportError:  # no such lock on this system; two runs at the same time are then the user's affair
+        yield
+        return
+    folder = root / pin.CACHE
+    folder.mkdir(exist_ok=True)
+    with open(folder / "series.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
-def assign(series: Series, paths: Iterable[str]) -> dict[str, Patch]:
-    """Each path's one patch. Raises Refusal and names every path that has none or more than one, and every exact path
-    and every patch of the series that is there for nothing."""
-    paths = sorted(paths)
-    wrong: list[str] = []
-    assigned: dict[str, Patch] = {}
-    for path in paths:
-        holders = [patch for patch in series.patches if patch.holds(path)]
-        if len(holders) == 1:
-            assigned[path] = holders[0]
-        elif holders:
-            wrong.append(f"{path} belongs to {' and to '.join(patch.slug for patch in holders)}")
-        else:
-            wrong.append(f"{path} is changed and belongs to no patch")
-    for patch in series.patches:
-        for pattern in patch.paths:
-            if not any(fnmatchcase(path, pattern) for path in paths):
-                wrong.append(f"{pattern}, listed in {patch.slug}, is not changed")
-    if wrong:
-        raise Refusal(f"{FILE} does not fit the tree: {'; '.join(wrong)}.")
-    return assigned
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """scripts/series: git on the series. With --lay alone, the part of scripts/bootstrap: lays the tree."""
+    given = sys.argv[1:] if arguments is None else arguments
+    series = Series(root)
+    try:
+        if given == ["--lay"]:
+            with alone(root):
+                if edits := series.lay():
+                    print(f"series: edited, and in no patch yet: {', '.join(edits)}", file=sys.stderr)
+            return 0
+        if series.ref(TIP) is None:
+            raise Refusal(f"{series.directory.name} is not there yet; scripts/bootstrap makes it.")
+    except Refusal as refusal:
+        print(f"series: {refusal}", file=sys.stderr)
+        return 1
+    # The person's own editor, if one is named: `scripts/series rebase -i upstream`.
+    editors = {key: os.environ[key] for key in ("GIT_EDITOR", "GIT_SEQUENCE_EDITOR") if key in os.environ}
+    quiet = ("GIT_EDITOR", "GIT_SEQUENCE_EDITOR")
+    variables = {key: value for key, value in git_.environment().items() if key not in quiet} | editors
+    sys.stdout.flush()
+    os.chdir(root)
+    os.execvpe("git", ["git", *series.git.where, *given], variables)
 
 
-def _patch(number: int, entry: Mapping[str, Any]) -> Patch:
-    where = f"patch {number} in {FILE}"
-    table = _Table(dict(entry), where)
-    patch = Patch(
-        number=number,
-        slug=table.take("slug", str),
-        subject=table.take("subject", str),
-        message=table.take("message", str).strip() + "\n",
-        paths=_strings(table.take("paths", list), f"paths of {where}"),
-    )
-    table.done()
-    if not _SLUG.fullmatch(patch.slug):
-        raise Refusal(f"the slug {patch.slug!r} of {where} is not lower-case words joined by hyphens.")
-    if not _SUBJECT.fullmatch(patch.subject) or len(patch.subject) > 72:
-        raise Refusal(f"the subject of {patch.slug} is not a conventional commit of at most 72 ASCII characters.")
-    if found := _BREAKS_MAIL.search(patch.message):
-        raise Refusal(f"a line in the message of {patch.slug} starts with {found[0]!r}, where `git am` would cut it.")
-    missing = [name for name in TRAILERS if not re.search(rf"^{name}: \S", patch.message, re.MULTILINE)]
-    if missing:
-        raise Refusal(f"the message of {patch.slug} has no {', '.join(missing)} line.")
-    if not patch.paths:
-        raise Refusal(f"{patch.slug} in {FILE} lists no paths.")
-    return patch
-
-
-def _strings(values: list[Any], where: str) -> tuple[str, ...]:
-    if not all(isinstance(value, str) for value in values):
-        raise Refusal(f"{where} has to be a list of strings.")
-    return tuple(cast("list[str]", values))
-
-
-class _Table:
-    """A TOML table of which every key is asked for once, with its type, and no other key is left."""
-
-    def __init__(self, data: dict[str, Any], where: str) -> None:
-        self._data = data
-        self._where = where
-
-    def take(self, key: str, kind: type[Any], default: Any = None) -> Any:
-        value = self._data.pop(key, default)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise Refusal(f"{key} in {self._where} is missing or is not a {kind.__name__}.")
-        return value
-
-    def done(self) -> None:
-        if self._data:
-            raise Refusal(f"{self._where} has a key that means nothing: {', '.join(sorted(self._data))}.")
+if __name__ == "__main__":
+    sys.exit(main())

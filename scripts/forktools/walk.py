@@ -1,149 +1,103 @@
-"""scripts/walk-series: every patch alone, as a maintainer who reads one mail after the other meets it.
+"""scripts/walk-series: every patch as a maintainer meets it, one after the other, on upstream's sdist.
 
-Promises: starting from the verified sdist of the pinned release, after each `git am` the package imports with warnings as
-errors, the patch's own Python files pass upstream's ruff rules, the tests that its Verify line names are there, and they
-pass. A Verify line may end in `(with patch 5)` where what the patch does has no public face before that one; its tests
-are then run there. The walk goes to the last patch that applies; one line for each, and an exit status of 1 when any line is bad.
+Promises: after each patch the package imports with warnings as errors, the patch's own Python files pass ruff and ty with
+upstream's settings, those that it adds pass pyright and mypy in strict mode (for which upstream has none), and its own
+tests (those of its Verify line) and all that the series has added so far pass, on pydantic 2 and on pydantic 1.10, with
+their number. One line for each patch; the exit status is 1 when anything is not good. `--quick` leaves the tests out.
 
-`--quick` leaves the tests out.
+With `--independence`: see `independence`.
 """
 
 from __future__ import annotations
 
-import re
 import sys
+import json
 import shlex
 import argparse
-import subprocess
-from typing import Sequence
+from typing import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from dataclasses import dataclass
 
-from . import ROOT, Refusal, sdist, series, variables_without
-from .scratch import Scratch
+from . import ROOT, Refusal, pin, matrix, independence, interpreters
+from .series import Commit, Series, alone
+from .workbench import Step, Bench, bench
 
-_VERIFY = re.compile(r"^Verify: (?P<command>.+?)(?: \(with patch (?P<due>\d+)\))?$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Step:
-    """What was found after one patch: the name of each check, and None or what is wrong."""
-
-    patch: str
-    checks: dict[str, str | None]
-    note: str = ""
-
-    @property
-    def good(self) -> bool:
-        """Whether nothing is wrong."""
-        return all(wrong is None for wrong in self.checks.values())
-
-    def __str__(self) -> str:
-        parts = [f"{name} {'ok' if wrong is None else 'FAILED'}" for name, wrong in self.checks.items()]
-        lines = [f"{self.patch}: {', '.join(parts)}" + (f" ({self.note})" if self.note else "")]
-        lines += [f"  {name}: {wrong}" for name, wrong in self.checks.items() if wrong is not None]
-        return "\n".join(lines)
+TOOLS = Path(sys.executable).parent
 
 
-def walk(root: Path, folder: Path, *, quick: bool) -> list[Step]:
-    """Walks the series in the empty folder `folder`. Raises Refusal when there is nothing to walk on."""
-    plan = series.load(root)
-    sdist.unpack(root, plan.upstream, folder)
-    repository = Scratch(folder, plan.author)
-    repository.commit(f"openai {plan.upstream}")
+def walk(series: Series, pythons: Mapping[str, Path], *, quick: bool) -> list[Step]:
+    """One step for each patch, in order."""
     steps: list[Step] = []
-    due: dict[int, list[str]] = {}  # patch number to the tests that pass from then on
-    for patch in plan.patches:
-        paths, number = verify(patch)
-        due.setdefault(number, []).extend(paths)
-        if number > len(plan.patches):
-            raise Refusal(f"the Verify line of {patch.slug} names patch {number}, but there are {len(plan.patches)}.")
-    for patch in plan.patches:
-        done = repository.am([root / "patches" / patch.file_name])
-        if done.status:
-            steps.append(Step(patch.file_name, {"git am": " ".join(done.err.split())}))
-            break
-        steps.append(_look(repository, sorted(set(due.get(patch.number, []))), patch, quick=quick))
-        print(steps[-1], flush=True)
+    with bench(series, pythons) as place:
+        for commit in series.commits():
+            place.git.must("checkout", "--quiet", "--detach", commit.sha)
+            step = Step(commit.name)
+            look(place, step, commit)
+            if not quick:
+                place.test(step, verify(commit))
+            print(step, flush=True)
+            steps.append(step)
     return steps
 
 
-def verify(patch: series.Patch) -> tuple[list[str], int]:
-    """The tests that the Verify line of `patch` names, and the number of the patch after which they pass.
+def look(place: Bench, step: Step, commit: Commit) -> None:
+    """Imports the package and lints the Python files of a patch."""
+    changed, added = (
+        [
+            path
+            for path in place.series.paths(f"{commit.sha}^", commit.sha, only=kinds)
+            if path.endswith((".py", ".pyi"))
+        ]
+        for kinds in ("AM", "A")
+    )
+    place.run(step, "import", sys.executable, "-W", "error", "-c", "import openai, openai.resources.responses")
+    if changed:
+        place.run(step, "ruff check", TOOLS / "ruff", "check", "--no-cache", *changed)
+        place.run(step, "ruff format", TOOLS / "ruff", "format", "--no-cache", "--check", *changed)
+        place.run(step, "ty", TOOLS / "ty", "check", "--python", sys.executable, *changed)
+    if added:
+        settings = {"include": added, "extraPaths": ["src"], "pythonVersion": "3.10", "typeCheckingMode": "strict"}
+        file = place.folder / "pyrightconfig.json"
+        file.write_text(json.dumps({**settings, "reportPrivateUsage": False}), encoding="utf-8")
+        place.run(step, "pyright", TOOLS / "pyright", "--pythonpath", sys.executable)
+        file.unlink()
+    if sources := [path for path in added if path.startswith("src/")]:
+        strict = ("--strict", "--follow-imports=silent", "--python-version=3.10", "--cache-dir=/dev/null")
+        place.run(step, "mypy", TOOLS / "mypy", *strict, *sources)
+    step.notes.append(f"{len(changed)} Python files, {len(added)} of them new")
 
-    Raises Refusal when it runs something else than pytest, or names an earlier patch.
-    """
-    found = _VERIFY.search(patch.message)
-    words = shlex.split(found["command"]) if found else []
+
+def verify(commit: Commit) -> list[str]:
+    """The tests that the Verify line of a patch names. Raises Refusal when it runs something else than pytest."""
+    words = shlex.split(commit.trailer("Verify") or "")
     if words[:1] != ["pytest"] or len(words) < 2 or any(word.startswith("-") for word in words):
-        raise Refusal(f"the Verify line of {patch.slug} has to be `pytest` and paths, not {' '.join(words)!r}.")
-    due = int(found["due"]) if found and found["due"] else patch.number
-    if due < patch.number:
-        raise Refusal(f"the Verify line of {patch.slug}, patch {patch.number}, names the earlier patch {due}.")
-    return words[1:], due
-
-
-def _look(repository: Scratch, tests: Sequence[str], patch: series.Patch, *, quick: bool) -> Step:
-    folder = repository.folder
-    paths = repository.paths_of("HEAD")
-    python = [path for path in paths if path.endswith(".py")]
-    tools = Path(sys.executable).parent
-    checks: dict[str, str | None] = {"git am": None}
-    checks["import"] = _run(folder, [sys.executable, "-W", "error", "-c", "import openai, openai.resources.responses"])
-    if python:
-        checks["ruff check"] = _run(folder, [str(tools / "ruff"), "check", "--no-cache", *python])
-        checks["ruff format"] = _run(folder, [str(tools / "ruff"), "format", "--no-cache", "--check", *python])
-    missing = [path for path in tests if not (folder / path.partition("::")[0]).exists()]
-    note = ""
-    if missing:
-        checks["tests"] = f"{', '.join(missing)}, which the Verify line names, is not there after this patch"
-    elif not tests:
-        note = f"verified with patch {verify(patch)[1]}"
-    elif not quick:
-        checks["tests"], note = _test(folder, tests)
-    return Step(patch.file_name, checks, note)
-
-
-def _test(folder: Path, tests: Sequence[str]) -> tuple[str | None, str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=--tb=short", "-n", "2", "-p", "no:cacheprovider"]
-    done = _call(folder, [*command, *tests])
-    lines = [line for line in done.stdout.splitlines() if line.strip()]
-    note = lines[-1].strip("= ") if lines else ""
-    # Status 5 is a run without any test, which proves nothing.
-    return (None, note) if done.returncode == 0 else ("\n".join(["", *lines[-40:]]), note)
-
-
-def _run(folder: Path, command: Sequence[str]) -> str | None:
-    done = _call(folder, command)
-    return None if done.returncode == 0 else (done.stdout + done.stderr).strip() or f"status {done.returncode}"
-
-
-def _call(folder: Path, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    # Before the editable install of this repository, which holds the whole series.
-    variables = {
-        **variables_without("OPENAI_", "PYTEST_"),
-        "PYTHONPATH": str(folder / "src"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
+        raise Refusal(f"the Verify line of {commit.name} has to be `pytest` and paths, not {' '.join(words)!r}.")
+    return words[1:]
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="scripts/walk-series", description="Checks every patch of the series alone.")
-    parser.add_argument("--quick", action="store_true", help="apply, import and lint only")
+    parser.add_argument("--quick", action="store_true", help="leave the tests out")
+    parser.add_argument("--independence", action="store_true", help="the core alone, each follow-up on it, two orders")
     options = parser.parse_args(arguments)
+    series = Series(root)
     try:
-        with TemporaryDirectory(prefix="openai-fork-") as folder:
-            steps = walk(root, Path(folder, "tree"), quick=options.quick)
+        series.tip()
+        pythons = {"pydantic 2": Path(sys.executable)}
+        if not options.quick and not options.independence:
+            lane = matrix.Lane(interpreters.running(), pydantic_v1=True)
+            pythons["pydantic 1.10"] = matrix.prepare(root, lane)
+        run = independence.run if options.independence else walk
+        with alone(root):
+            steps = run(series, pythons, quick=options.quick)
     except Refusal as refusal:
         print(f"walk-series: {refusal}", file=sys.stderr)
         return 1
-    bad = [step.patch for step in steps if not step.good]
-    if bad and "git am" in steps[-1].checks and steps[-1].checks["git am"]:
-        print(steps[-1])
-    print(f"{len(steps)} patches walked, " + (f"not good: {', '.join(bad)}" if bad else "each good on its own"))
+    bad = [step.name for step in steps if step.wrong]
+    print(
+        f"{len(steps)} steps on openai {pin.load(root).upstream}, "
+        + (f"not good: {'; '.join(bad)}" if bad else "each good")
+    )
     return 1 if bad else 0
 
 

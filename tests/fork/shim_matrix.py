@@ -16,7 +16,7 @@ from typing import Any, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from forktools import ROOT, series
+from forktools import ROOT, pin
 
 README = ROOT / "shim" / "README.md"
 BEGIN, END = "<!-- generated: python -m tests.fork.shim_matrix -->\n", "<!-- /generated -->\n"
@@ -29,7 +29,7 @@ def releases() -> tuple[str, ...]:
     """The oldest release that the shim's metadata allows, the pinned one, and two on the way."""
     found = re.search(r'dependencies = \["openai>=([\d.]+)"\]', (ROOT / "shim" / "pyproject.toml").read_text("utf-8"))
     assert found is not None
-    return found[1], "3.20.0", "3.40.0", series.load(ROOT).upstream
+    return found[1], "3.20.0", "3.40.0", pin.load(ROOT).upstream
 
 
 def run(*command: Any, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from statistics import median
 from collections.abc import Iterable, Sequence
 
-from .. import ROOT, Refusal, series
+from .. import ROOT, Refusal, pin
 
 PAGE, DATA, README = "docs/benchmarks.md", "docs/benchmarks.json", "README.md"
 NOISE = "twin"
@@ -83,7 +83,7 @@ def circumstances(command: str, rounds: int) -> dict[str, Any]:
         "date": datetime.now(timezone.utc).date().isoformat(),
         "command": command,
         "rounds": rounds,
-        "upstream": series.load(ROOT).upstream,
+        "upstream": pin.load(ROOT).upstream,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),

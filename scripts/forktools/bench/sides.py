@@ -14,7 +14,7 @@ from typing import Any
 from pathlib import Path
 from typing_extensions import Self
 
-from .. import ROOT, Refusal, pin, series
+from .. import ROOT, Refusal, pin
 
 STOCK, FORK = "stock", "fork"
 
@@ -23,7 +23,7 @@ def folder_of(side: str) -> Path:
     """The folder to put on the path, so that `import openai` gives that side. Stock is checked against its RECORD."""
     if side == FORK:
         return ROOT / "src"
-    version = series.load(ROOT).upstream
+    version = pin.load(ROOT).upstream
     pin.cached(ROOT, version)
     return ROOT / pin.CACHE / version
 

@@ -7,6 +7,7 @@ upstream's own lock file says, made by uv, outside the trees so that these can b
 
 from __future__ import annotations
 
+import re
 import sys
 import shutil
 import hashlib
@@ -15,12 +16,15 @@ from typing import Mapping
 from pathlib import Path
 from dataclasses import dataclass
 
-from .. import Refusal, pin, sdist, series, compose, variables_without
-from ..scratch import Scratch
+from .. import Refusal, git as git_, pin, sdist, compose, variables_without
+from ..git import Git
 
 FOLDER = "suite"
 STOCK, PATCHED = "stock", "patched"
 BASE_TAG = "upstream"
+
+# How uv names a package of the lock file that it cannot get.
+_LOCKED = re.compile(r"[A-Za-z0-9_.-]+==[0-9][\w.]*")
 
 
 @dataclass(frozen=True)
@@ -51,34 +55,25 @@ def make(root: Path, data: Path | None = None) -> Trees:
     data: a folder of upstream's own files that the sdist leaves out; copied into both trees.
     Raises Refusal when a patch does not apply, or when the result is not what SHA256SUMS records.
     """
-    plan = series.load(root)
-    home = root / pin.CACHE / FOLDER / plan.version.partition("+")[0]
+    version = pin.load(root).upstream
+    home = root / pin.CACHE / FOLDER / version
     for name in (STOCK, PATCHED):
         shutil.rmtree(home / name, ignore_errors=True)
-        sdist.unpack(root, plan.upstream, home / name)
+        sdist.unpack(root, version, home / name)
         if data is not None:
             shutil.copytree(data, home / name, dirs_exist_ok=True)
-    repository = Scratch(home / PATCHED, plan.author)
-    base = repository.commit(f"openai {plan.upstream}")
-    repository.git("tag", BASE_TAG, base)
-    apply(repository, root, plan)
+        git_.create(home / name / ".git")  # both, so that they are alike
+        for arguments in (("add", "--all", "--force"), ("commit", "--quiet", f"--message=openai {version}")):
+            Git.of(home / name).must(*arguments)
+    repository, patches = Git.of(home / PATCHED), sorted((root / "patches").glob("*.patch"))
+    repository.must("tag", BASE_TAG)
+    git_.apply(repository, patches)
     compose.check_sums(
         {path: (home / PATCHED / path).read_bytes() for path in compose.read_sums(root)}, compose.read_sums(root)
     )
-    added = repository.git("diff", "--name-only", "--diff-filter=A", "-z", BASE_TAG, "HEAD").split("\0")
-    Scratch(home / STOCK, plan.author).commit(f"openai {plan.upstream}")  # a repository too, so that both are alike
-    state = hashlib.sha256()
-    for patch in plan.patches:
-        state.update((root / "patches" / patch.file_name).read_bytes())
-    return Trees(home, plan.upstream, tuple(sorted(set(added) - {""})), state.hexdigest())
-
-
-def apply(repository: Scratch, root: Path, plan: series.Series) -> None:
-    """Applies every patch with plain `git am`, no three-way merge. Raises Refusal and names the one that fails."""
-    for patch in plan.patches:
-        done = repository.am([root / "patches" / patch.file_name])
-        if done.status:
-            raise Refusal(f"git am {patch.file_name} fails on openai {plan.upstream}: {' '.join(done.err.split())}")
+    added = repository.must("diff", "--name-only", "--diff-filter=A", "-z", BASE_TAG, "HEAD").names
+    state = hashlib.sha256(b"".join(patch.read_bytes() for patch in patches))
+    return Trees(home, version, tuple(sorted(added)), state.hexdigest())
 
 
 def environment(name: str, tree: Path, home: Path, python: Path, groups: tuple[str, ...]) -> Path:
@@ -88,9 +83,23 @@ def environment(name: str, tree: Path, home: Path, python: Path, groups: tuple[s
     """
     folder = home / "env" / name
     uv = Path(sys.executable).with_name("uv")
-    command = [str(uv), "sync", "--quiet", "--locked", "--all-extras", *groups, "--python", str(python)]
+    command = [str(uv), "sync", "--quiet", "--all-extras", *groups, "--python", str(python)]
     variables = {**clean(), "UV_PROJECT_ENVIRONMENT": str(folder), "UV_PYTHON_DOWNLOADS": "never"}
-    done = subprocess.run(command, cwd=tree, env=variables, capture_output=True, text=True)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(words, cwd=tree, env=variables, capture_output=True, text=True)
+
+    done = run(*command, "--locked")
+    absent: list[str] = []
+    # A lock may name a version that this machine's index has not got (yet): then the newest one that is older.
+    while done.returncode and (found := _LOCKED.search(done.stderr)) and found[0] not in absent:
+        absent.append(found[0])
+        without = [word for pinned in absent for word in ("--no-install-package", pinned.partition("==")[0])]
+        done = run(*command, "--frozen", *without)
+    if absent and not done.returncode:
+        wanted = [pinned.replace("==", "<=") for pinned in absent]
+        done = run(str(uv), "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *wanted)
+        print(f"test-upstream: not to be had, so an older one: {', '.join(absent)}", file=sys.stderr, flush=True)
     if done.returncode:
         raise Refusal(f"uv cannot make the environment {name} from upstream's lock file: {done.stderr.strip()}")
     return folder / "bin" / "python"
