@@ -21,9 +21,9 @@ NAME, EMAIL, DATE = "openai-python background fork", "background@localhost", "20
 # Of every repository made here, and of the person's own git in it, for whom the variables below do not hold.
 _SETTINGS = {
     "core.autocrlf": "false",
+    "core.commentChar": ";",  # a line of a message may begin with "#3212"
     "core.hooksPath": os.devnull,
     "core.quotePath": "false",
-    "commit.cleanup": "whitespace",  # a line of a message may begin with "#3212"
     "commit.gpgSign": "false",
     "gc.auto": "0",
     "merge.conflictStyle": "merge",

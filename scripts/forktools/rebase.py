@@ -20,9 +20,7 @@ from typing import Mapping, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from packaging.requirements import Requirement
-
-from . import ROOT, Refusal, pin, tree, sdist, compose, refresh, recorded, variables_without
+from . import ROOT, Refusal, pin, sdist, compose, refresh, recorded, variables_without
 from .git import Git
 from .series import TIP, WRITTEN, UPSTREAM, Series, alone
 
@@ -31,7 +29,6 @@ ONTO, FROM = "refs/rebase/onto", "refs/rebase/from"
 # Far more than the tests take; a series that does not fit may wait for ever.
 LONGEST_SECONDS = 1800
 _HELP = "mend it there, then scripts/rebase --continue; or scripts/rebase --abort. The repository is as it was."
-_TOOL = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^\s;#]+)", re.MULTILINE)
 
 # Runs the tests `paths` in a folder with the sdist and the series on it, and returns test to outcome.
 RunTests = Callable[[Path, list[str]], Mapping[str, str]]
@@ -85,8 +82,6 @@ def finish(series: Series, git: Git, run_tests: RunTests) -> list[str]:
     subjects = {commit.subject for commit in after}
     if gone := [commit.name for commit in before if commit.subject not in subjects]:
         done.append(f"no longer there, because the release has it or the rebase dropped it: {', '.join(gone)}")
-    if lines := unmet(series.root, new):
-        raise Refusal(f"openai {new.upstream} {'; '.join(lines)}. Raise the pin in requirements/dev.txt first.")
     done.append(_tested(series, new, carried, run_tests))
     install(series, new, carried, upstream)
     done.append("pin, LICENSE, patches, SHA256SUMS and NOTICE rewritten, the tree is laid")
@@ -160,29 +155,12 @@ def pytest_there(folder: Path, tests: list[str]) -> Mapping[str, str]:
     )
 
 
-def unmet(root: Path, new: pin.Pin) -> list[str]:
-    """What the new release requires and the pins of requirements/dev.txt do not give."""
-    text = (root / "requirements" / "dev.txt").read_text(encoding="utf-8")
-    pins = {_canonical(name): version for name, version in _TOOL.findall(text)}
-    lines: list[str] = []
-    for line in pin.find(new.upstream, [root / pin.CACHE / new.upstream]).requires or []:
-        requirement = Requirement(line)
-        pinned = pins.get(_canonical(requirement.name))
-        if pinned is not None and not requirement.specifier.contains(pinned, prereleases=True):
-            lines.append(f"requires {requirement.name} {requirement.specifier}, but it is pinned to {pinned}")
-    return lines
-
-
 def mentions(root: Path, version: str) -> list[str]:
     """Where a version is still written, as path:line; the patches themselves and the change log may."""
-    found: list[str] = []
-    word = re.compile(rf"(?<![\d.]){re.escape(version)}(?![\d.]*\d)")
-    for path in tree.listed(root):
-        if path.startswith(("patches/0", "CHANGELOG")) or not (root / path).is_file():
-            continue
-        text = (root / path).read_bytes().decode("utf-8", "replace")
-        found += [f"{path}:{number}" for number, line in enumerate(text.splitlines(), start=1) if word.search(line)]
-    return found
+    where = ("--", ".", ":!patches/0*", ":!CHANGELOG.md")
+    word = rf"(^|[^0-9.]){re.escape(version)}([^0-9.]|\.[^0-9]|\.?$)"
+    done = Git.of(root).run("grep", "--untracked", "-InE", word, *where)
+    return [":".join(line.split(":", 2)[:2]) for line in done.out.decode("utf-8", "replace").splitlines()]
 
 
 def _put(root: Path, files: Mapping[str, bytes | None]) -> None:
@@ -193,10 +171,6 @@ def _put(root: Path, files: Mapping[str, bytes | None]) -> None:
             part = root / f"{path}.part"
             part.write_bytes(content)
             os.replace(part, root / path)
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT, run_tests: RunTests = pytest_there) -> int:

@@ -1,8 +1,8 @@
 """What has to hold for the files of this repository, apart from code style.
 
 Promises: `problems` names every file that would make the repository less than it says it is: an upstream file that was
-committed, a package index named by host, a path of somebody's machine, a tool that is not pinned or not explained, a
-pin that is not the same in both places where it has to be written.
+committed, a file of our own that would not be, a package index named by host, a path of somebody's machine, a tool that
+is not pinned or not explained, or not the same in both places where it has to be written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import subprocess
 from typing import Iterator
 from pathlib import Path
 
-from . import ROOT, Refusal, series, compose
+from . import ROOT, Refusal, compose
+from .series import TIP, UPSTREAM, Series
 
 # Folders whose Python is ours, wherever they exist.
 OWN_FOLDERS = (compose.OWN.rstrip("/"), "scripts", "tests", "examples", "shim")
@@ -27,9 +28,14 @@ _REQUIRES = re.compile(r'"([A-Za-z0-9_.-]+)==([^"\s;]+)"')
 
 def problems(root: Path) -> Iterator[str]:
     """One sentence for each thing that does not hold."""
-    for path in listed(root):
-        if path.startswith(compose.HOME) and not path.startswith(compose.OWN):
+    paths, series = listed(root), Series(root)
+    if series.ref(TIP):  # without it, scripts/bootstrap was not run, and nothing of upstream is here
+        theirs = set(series.listed(UPSTREAM))
+        for path in sorted(theirs & set(paths)):
             yield f"{path} is upstream's file and would be committed"
+        for path in sorted(set(series.listed(TIP)) - theirs - set(paths)):
+            yield f"{path} is of the series and would not be committed, because .gitignore has it"
+    for path in paths:
         try:
             text = (root / path).read_text(encoding="utf-8")
         except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):  # data, a removed file, a link to a folder
@@ -53,9 +59,7 @@ def _pins(root: Path) -> Iterator[str]:
             else:
                 yield f"{path.relative_to(root).as_posix()}:{number} is not a pin with == and a reason behind #"
     requires = dict(_REQUIRES.findall((root / "pyproject.toml").read_text(encoding="utf-8").split("[project]")[0]))
-    plan = series.load(root)
-    if requires.pop("openai", None) != plan.upstream:
-        yield f"pyproject.toml does not build from openai=={plan.upstream}, which {series.FILE} names"
+    requires.pop("openai", None)  # the pin itself, which stands nowhere else
     for name, version in requires.items():
         if tools.get(name) != version:
             yield f"{name} is {version} in pyproject.toml, but {tools.get(name, 'missing')} in requirements/"

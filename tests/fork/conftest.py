@@ -16,5 +16,5 @@ def fork(tmp_path: Path) -> Fork:
 
 @pytest.fixture
 def patched(fork: Fork) -> Fork:
-    """A laid fork of two patches, refreshed."""
+    """A laid fork of two patches."""
     return with_two_patches(fork)

@@ -1,20 +1,24 @@
-"""A whole fork in a temporary folder: a small upstream distribution, a series and a tree, without any network."""
+"""A whole fork in a temporary folder: a small upstream release, a series and a tree, without any network."""
 
 from __future__ import annotations
 
-import json
+import io
 import base64
+import shutil
 import hashlib
+import tarfile
+import subprocess
 from typing import Mapping
 from pathlib import Path
 
-from forktools import ROOT, lay as lay_, pin, series as series_, compose as compose_, refresh as refresh_
+from forktools import ROOT, pin as pin_, rebase as rebase_, series as series_, compose as compose_, refresh as refresh_
+from forktools.git import environment
 
 VERSION = "1.2.0"
-TRAILERS = "Bug: none\nForwarded: no\nVerify: pytest"
 CLIENT = "src/openai/client.py"
 MODELS = "src/openai/models.py"
 OWN = "src/openai/lib/background/errors.py"
+TEST = "tests/lib/background/test_errors.py"
 
 UPSTREAM = {
     "openai/__init__.py": "from .client import Client\n",
@@ -22,6 +26,8 @@ UPSTREAM = {
     "openai/models.py": "class Model:\n    pass\n",
     "openai/py.typed": "",
 }
+PROJECT = f'[build-system]\nrequires = ["openai=={VERSION}"]\n[project]\n[tool.hatch]\nrevision = 7\n'
+LICENCE = "Do as you please.\n"
 
 
 def row(path: str, content: bytes) -> str:
@@ -36,7 +42,7 @@ def install(folder: Path, files: Mapping[str, str], version: str = VERSION) -> P
     everything = {
         **files,
         f"{info}/METADATA": f"Metadata-Version: 2.4\nName: openai\nVersion: {version}\n",
-        f"{info}/licenses/LICENSE": "Do as you please.\n",
+        f"{info}/licenses/LICENSE": LICENCE,
         f"{info}/INSTALLER": "pip\n",
     }
     record = ""
@@ -50,40 +56,63 @@ def install(folder: Path, files: Mapping[str, str], version: str = VERSION) -> P
     return folder
 
 
+def release(root: Path, files: Mapping[str, str], version: str = VERSION, **more: str) -> None:
+    """Makes a release available to the fork at `root`: the wheel, and the sdist, which holds `more` as well."""
+    install(root / pin_.CACHE / version, files, version)
+    archive = root / pin_.CACHE / "sdist" / f"openai-{version}.tar.gz"
+    archive.parent.mkdir(exist_ok=True)
+    everything = {f"src/{path}": text for path, text in files.items()} | {"helpers.md": "# Helpers\n", **more}
+    with tarfile.open(archive, "w:gz") as tar:
+        for path, text in everything.items():
+            member = tarfile.TarInfo(f"openai-{version}/{path}")
+            member.size, member.mode = len(text.encode()), 0o644
+            tar.addfile(member, io.BytesIO(text.encode()))
+
+
 class Fork:
-    """A repository like this one, at `root`, of the small upstream distribution."""
+    """A repository like this one, at `root`, of the small upstream release, with an empty series."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, files: Mapping[str, str] = UPSTREAM, **more: str) -> None:
         self.root = root
-        self.site = install(root / pin.CACHE / VERSION, UPSTREAM)
+        release(root, files, **more)
         (root / "patches").mkdir()
-        (root / compose_.SUMS).write_text("")
-        self.series()
+        self.write(compose_.SUMS, "")
+        self.write("pyproject.toml", PROJECT)
+        self.write("LICENSE", LICENCE)
 
-    def series(self, *patches: tuple[str, list[str]], upstream: str = VERSION) -> None:
-        """Writes series.toml with these (slug, paths)."""
-        text = f'upstream = "{upstream}"\nrevision = 7\nown = ["src/openai/lib/background/*", "tests/lib/*"]\n'
-        text += '[author]\nname = "A"\nemail = "a@localhost"\ndate = "2026-01-02T03:04:05+00:00"\n'
-        for slug, paths in patches:
-            text += f'[[patch]]\nslug = "{slug}"\nsubject = "feat: {slug}"\n'
-            text += f'message = """\nWhy {slug}.\n\n{TRAILERS}\n"""\npaths = {json.dumps(paths)}\n'
-        (self.root / series_.FILE).write_text(text)
+    @property
+    def series(self) -> series_.Series:
+        return series_.Series(self.root)
 
-    def load(self) -> series_.Series:
-        return series_.load(self.root)
-
-    def upstream(self) -> pin.Upstream:
-        plan = self.load()
-        return pin.cached(self.root, plan.upstream)
+    def upstream(self) -> pin_.Upstream:
+        return pin_.cached(self.root, pin_.load(self.root).upstream)
 
     def compose(self) -> compose_.Composed:
-        return compose_.compose(self.root, self.load(), self.upstream())
+        return compose_.compose(self.root, self.upstream())
 
-    def lay(self, *, keep_edits: bool = False) -> lay_.Laid:
-        return lay_.lay(self.root, self.compose(), self.upstream(), keep_edits=keep_edits)
+    def lay(self) -> int:
+        return series_.main(["--lay"], self.root)
 
     def refresh(self, *arguments: str) -> int:
         return refresh_.main(list(arguments), self.root)
+
+    def rebase(self, *arguments: str, tests: rebase_.RunTests | None = None) -> int:
+        return rebase_.main(list(arguments), self.root, tests or (lambda _folder, _tests: {"a": "passed"}))
+
+    def commit(self, slug: str, *paths: str, trailers: str = "Verify: pytest", named: bool = True) -> None:
+        """Makes a patch of these files, as they are in the tree."""
+        message = f"feat: {slug}\n\nWhy {slug}.\n\nBug: none\nForwarded: no\n{trailers}\n"
+        git = self.series.git
+        git.must("add", "--force", "--", *paths)
+        git.must("commit", "--quiet", f"--message={message}" + (f"Patch: {slug}\n" if named else ""))
+
+    def names(self) -> list[str]:
+        return [path.name for path in sorted((self.root / "patches").glob("*.patch"))]
+
+    def patch(self, name: str) -> str:
+        """The text of the one patch with `name` in its file name."""
+        (path,) = (self.root / "patches").glob(f"*{name}*")
+        return path.read_text()
 
     def read(self, path: str) -> str:
         return (self.root / path).read_bytes().decode()
@@ -99,20 +128,69 @@ class Fork:
         self.write(path, text.replace(old, new))
 
     def snapshot(self) -> dict[str, bytes]:
-        """Every file below the root."""
-        return {str(path.relative_to(self.root)): path.read_bytes() for path in self.root.rglob("*") if path.is_file()}
+        """Every file of the repository, without git's and what was fetched."""
+        files = {str(path.relative_to(self.root)): path for path in self.root.rglob("*") if path.is_file()}
+        kept = {path: file for path, file in files.items() if not path.startswith((".upstream/", ".series.git/"))}
+        return {path: file.read_bytes() for path, file in kept.items()}
+
+    def clone(self, root: Path) -> Fork:
+        """What a clone of the main repository in another folder has: neither the commits nor upstream's files."""
+        other = Fork.__new__(Fork)
+        other.root = root
+        tracked = [path for path in self.snapshot() if not path.startswith("src/") or "/lib/background/" in path]
+        for path in (path for path in tracked if path != "helpers.md"):
+            other.write(path, self.read(path))
+        shutil.copytree(self.root / pin_.CACHE, root / pin_.CACHE)
+        return other
+
+    def work(self, *arguments: str, fails: bool = False) -> str:
+        """A person's own git in the linked work tree in which a rebase has stopped."""
+        # Only the editor is not a person's.
+        variables = {key: value for key, value in environment().items() if not key.startswith("GIT_")}
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self.root / pin_.CACHE / "work",
+            env={**variables, "GIT_EDITOR": "true"},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stdout
+
+    def mend(self, path: str, text: str, *, fails: bool = False) -> None:
+        """Resolves a conflict there, as git says to do it."""
+        (self.root / pin_.CACHE / "work" / path).write_text(text)
+        self.work("add", path)
+        self.work("rebase", "--continue", fails=fails)
 
 
 def with_two_patches(fork: Fork) -> Fork:
-    """Lays the tree, makes two patches of three edits, and leaves the tree refreshed."""
-    fork.lay()
+    """Lays the tree and makes two patches of four files."""
+    assert fork.lay() == 0
+    fork.write(OWN, "class OurError(Exception): ...\n")
+    fork.write(TEST, "def test_nothing() -> None: ...\n")
+    fork.commit("errors", OWN, TEST)
     fork.edit(CLIENT, "line 3\n", "line 3\nhook\n")
     fork.edit(CLIENT, "line 20\n", "line twenty\n")
-    fork.write(OWN, "class OurError(Exception): ...\n")
     fork.edit(MODELS, "    pass\n", "    flag = False\n")
-    fork.series(("errors", [OWN]), ("hooks", [CLIENT, MODELS]))
+    fork.commit("hooks", CLIENT, MODELS)
     assert fork.refresh() == 0
     return fork
 
 
-__all__ = ["CLIENT", "MODELS", "OWN", "ROOT", "UPSTREAM", "VERSION", "Fork", "install", "row", "with_two_patches"]
+__all__ = [
+    "CLIENT",
+    "LICENCE",
+    "MODELS",
+    "OWN",
+    "PROJECT",
+    "ROOT",
+    "TEST",
+    "UPSTREAM",
+    "VERSION",
+    "Fork",
+    "install",
+    "release",
+    "row",
+    "with_two_patches",
+]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forktools import ROOT, lay, tree
+from forktools import ROOT, tree
 
 pytestmark = pytest.mark.install
 
@@ -42,24 +42,16 @@ def test_bootstrap_in_a_fresh_clone_then_edit_then_refresh(tmp_path: Path) -> No
 
     before = (clone / EDITED).read_text()
     (clone / EDITED).write_text(before + "# mine\n")
-    manifest = (clone / lay.MANIFEST).read_bytes()
-    stopped = script(clone, "scripts/bootstrap")
-    assert stopped.returncode == 1
-    assert stopped.stderr.startswith(f"lay: {EDITED}: edited, and the edit is in no patch; nothing was laid.")
-    assert (clone / EDITED).read_text() == before + "# mine\n"
-    assert (clone / lay.MANIFEST).read_bytes() == manifest
-
-    unlisted = script(clone, "scripts/refresh", "--check")
-    assert unlisted.returncode == 1
-    assert f"{EDITED} is changed and belongs to no patch" in unlisted.stderr
-
-    series = clone / "patches" / "series.toml"
-    series.write_text(
-        series.read_text() + '\n[[patch]]\nslug = "mine"\nsubject = "chore: mine"\n'
-        f'message = "Bug: none\\nForwarded: no\\nVerify: by eye"\npaths = ["{EDITED}"]\n'
-    )
-    assert script(clone, "scripts/refresh").returncode == 0
-    assert script(clone, "scripts/refresh", "--check").returncode == 0
     third = script(clone, "scripts/bootstrap")
-    assert third.returncode == 0, third.stderr
+    assert (third.returncode, third.stderr) == (0, f"series: edited, and in no patch yet: {EDITED}\n")
+
+    homeless = script(clone, "scripts/refresh")
+    assert homeless.returncode == 1
+    assert f"  {EDITED}: in no patch\n" in homeless.stderr
+    assert (clone / EDITED).read_text() == before + "# mine\n"
+
+    folded = script(clone, "scripts/refresh", "--into", "2")
+    assert folded.returncode == 0, folded.stderr
+    assert script(clone, "scripts/refresh", "--check").returncode == 0
+    assert EDITED in script(clone, "scripts/series", "diff", "--name-only", "upstream").stdout
     assert (clone / EDITED).read_text() == before + "# mine\n"

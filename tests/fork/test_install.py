@@ -1,6 +1,6 @@
 """The fork builds and installs in every way that people install things, always to the same bytes, or says why not.
 
-All of it for real: the release that patches/series.toml pins, pip, uv, `python -m build`, git. Slow, and the only tests
+All of it for real: the release that pyproject.toml pins, pip, uv, `python -m build`, git. Slow, and the only tests
 that need a package index, hence marked `install`.
 """
 
@@ -18,11 +18,11 @@ from importlib.metadata import version
 
 import pytest
 
-from forktools import ROOT, pin, tree, series, compose
+from forktools import ROOT, pin, tree, compose
 
 pytestmark = pytest.mark.install
 
-PLAN = series.load(ROOT)
+PLAN = pin.load(ROOT)
 # The release before the pinned one, as an example of a build environment that does not fit.
 OTHER = "3.53.0"
 LANGCHAIN = "langchain-openai==1.7.3"
@@ -93,7 +93,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def composed(repository: Path, upstream: pin.Upstream) -> compose.Composed:
     """What has to come out."""
-    return compose.compose(repository, series.load(repository), upstream)
+    return compose.compose(repository, upstream)
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_sdist_without_git_gives_the_same_wheel(
     with tarfile.open(sdist) as archive:
         names = [name.partition("/")[2] for name in archive.getnames()]
     assert not [name for name in names if name.startswith(compose.HOME) and not name.startswith(compose.OWN)]
-    assert {"pyproject.toml", "patches/series.toml", "scripts/hatch_build.py", "LICENSE", "NOTICE"} <= set(names)
+    assert {"pyproject.toml", "patches/SHA256SUMS", "scripts/hatch_build.py", "LICENSE", "NOTICE"} <= set(names)
     built = tmp_path / "built"
     pip(Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", built, sdist, cwd=tmp_path, env=no_git)
     assert (built / wheel.name).read_bytes() == wheel.read_bytes()
@@ -234,7 +234,7 @@ def test_pip_editable_lays_the_tree_and_keeps_edits(
     edited = fork / "src" / "openai" / "_client.py"
     edited.write_bytes(edited.read_bytes() + b"# mine\n")
     printed = pip(python, "install", "--editable", fork, cwd=tmp_path, fails=True)
-    assert "openai fork: src/openai/_client.py: edited, and the edit is in no patch" in printed
+    assert "openai fork: src/openai/_client.py: not what pin and patches make of it, so nothing was laid" in printed
     assert edited.read_bytes().endswith(b"# mine\n")
 
 
@@ -354,10 +354,10 @@ def test_git_am_on_the_source_distribution_gives_the_tree_patch_by_patch(
     run("git", "add", "--all", "--force", cwd=root)
     run("git", "commit", "--quiet", "--message=upstream", cwd=root)
     env = {"PYTHONPATH": str(root / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    for patch in series.load(repository).patches:
-        run("git", "am", "--quiet", repository / "patches" / patch.file_name, cwd=root)
+    for patch in sorted((repository / "patches").glob("*.patch")):
+        run("git", "am", "--quiet", patch, cwd=root)
         imported = run(sys.executable, "-c", "import openai; print(openai.__file__)", cwd=root, env=env)
-        assert imported.strip() == str(root / "src" / "openai" / "__init__.py"), patch.slug
+        assert imported.strip() == str(root / "src" / "openai" / "__init__.py"), patch.name
         if list((root / "tests" / "lib" / "background").glob("test_*.py")):
             run(sys.executable, "-m", "pytest", "-q", "-n", "0", "tests/lib/background", cwd=root, env=env)
     assert composed.changed

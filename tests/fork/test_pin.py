@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
+from packaging.specifiers import SpecifierSet
 
-from forktools import ROOT, Refusal, pin, series
-from tests.fork.support import VERSION, UPSTREAM, install
+from forktools import ROOT, Refusal, pin
+from tests.fork.support import PROJECT, VERSION, UPSTREAM, install
 
 INFO = f"openai-{VERSION}.dist-info"
 
@@ -15,6 +17,39 @@ INFO = f"openai-{VERSION}.dist-info"
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     return install(tmp_path / "site", UPSTREAM)
+
+
+def test_load_and_written_know_the_one_place(tmp_path: Path) -> None:
+    (tmp_path / pin.PYPROJECT).write_text(PROJECT)
+    assert pin.load(tmp_path) == pin.Pin(VERSION, 7)
+    (tmp_path / pin.PYPROJECT).write_text(pin.Pin("1.3.0", 1).written(PROJECT))
+    assert pin.load(tmp_path) == pin.Pin("1.3.0", 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (f"openai=={VERSION}", f"openai>={VERSION}", "names the pinned release .* 0 times, not once"),
+        ("[project]", f'[project]\ndependencies = ["openai=={VERSION}"]', "names the pinned release .* 2 times"),
+        ("revision = 7", 'revision = "7"', "names the fork's revision .* 0 times"),
+    ],
+)
+def test_load_of_anything_but_one_pin_refuses(tmp_path: Path, old: str, new: str, says: str) -> None:
+    (tmp_path / pin.PYPROJECT).write_text(PROJECT.replace(old, new))
+    with pytest.raises(Refusal, match=says):
+        pin.load(tmp_path)
+
+
+@pytest.mark.parametrize("wanted", ["==1.2.0", "~=1.2", ">=1.2", ">=1.2.0", "<2", "==1.2.*"])
+def test_version_satisfies_what_the_release_satisfies(wanted: str) -> None:
+    assert SpecifierSet(wanted).contains(pin.Pin("1.2.0", 1).version)
+
+
+def test_version_is_in_its_normal_form_and_after_the_release() -> None:
+    text = pin.Pin("1.2.0", 2).version
+    assert text == str(Version(text)) == "1.2.0.0+background.2"
+    assert Version("1.2.0") < Version(pin.Pin("1.2.0", 1).version) < Version(text) < Version("1.2.1")
+    assert [int(part) for part in text.split("+")[0].split(".")[:3]] == [1, 2, 0]
 
 
 def read(site: Path) -> pin.Upstream:
@@ -37,7 +72,7 @@ def test_read_intact_distribution_gives_every_file(site: Path) -> None:
 
 
 def test_read_pinned_release_is_what_its_record_says() -> None:
-    upstream = pin.cached(ROOT, series.load(ROOT).upstream)
+    upstream = pin.cached(ROOT, pin.load(ROOT).upstream)
     assert len(upstream.files) > 2000
     assert f'__version__ = "{upstream.version}"' in upstream.files["src/openai/_version.py"].decode()
 
@@ -54,7 +89,7 @@ def test_find_other_version_refuses_and_names_both(tmp_path: Path) -> None:
 
 
 def test_find_fork_itself_refuses_and_says_so(tmp_path: Path) -> None:
-    install(tmp_path, UPSTREAM, f"{VERSION}+background.1")
+    install(tmp_path, UPSTREAM, pin.Pin(VERSION, 1).version)
     with pytest.raises(Refusal, match="this fork itself"):
         pin.find(VERSION, [tmp_path])
 

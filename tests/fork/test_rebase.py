@@ -4,57 +4,44 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import Mapping
+from typing import Any, Mapping
 from pathlib import Path
 
 import pytest
 
-from forktools import ROOT, lay, pin, tree, rebase, compose
-from tests.fork.support import OWN, CLIENT, MODELS, VERSION, UPSTREAM, Fork, row, install
+from forktools import ROOT, pin, tree, rebase, compose
+from forktools.series import Series
+from tests.fork.support import OWN, TEST, CLIENT, MODELS, VERSION, UPSTREAM, Fork, release
 
 NEWER = "1.3.0"
-DRIFT = f"{rebase.DRIFT}::test_rows"
 
 
-class Candidate:
-    """Stands in for pytest in the candidate: gives `outcomes`, and keeps what it was shown."""
+class Stand:
+    """Is there for pytest: gives `outcomes`, and keeps what it was shown."""
 
     def __init__(self, **outcomes: str) -> None:
-        self.outcomes = {DRIFT: "passed", **outcomes}
-        self.seen: list[dict[str, str]] = []
+        self.outcomes = outcomes or {f"{TEST}::test_nothing": "passed"}
+        self.seen: list[tuple[str, str, list[str]]] = []
 
-    def __call__(self, candidate: Path) -> Mapping[str, str]:
-        self.seen.append({path: (candidate / path).read_text() for path in (CLIENT, OWN)})
+    def __call__(self, folder: Path, tests: list[str]) -> Mapping[str, str]:
+        self.seen.append(((folder / CLIENT).read_text(), (folder / "tests/conftest.py").read_text(), tests))
         return self.outcomes
 
 
 @pytest.fixture
 def repository(patched: Fork) -> Fork:
-    """A refreshed fork in a git repository, with everything that a rebase rewrites."""
-    patched.write("pyproject.toml", f'[build-system]\nrequires = ["openai=={VERSION}"]\n[project]\n')
-    patched.write("requirements/dev.txt", "pytest==9.2.0  # tests\nhttpx2==2.14.0  # upstream's\n")
-    patched.write("LICENSE", "Do as you please.\n")
+    """A fork in a git repository, with what names the release."""
     patched.write("README.md", f"For openai {VERSION}.\nNot for 1.2.01.\n")
-    patched.write(".gitignore", "/.upstream/\n/.laid.json\n/src/openai/*\n!/src/openai/lib/\n")
+    patched.write(".gitignore", "/.upstream/\n/.series.git/\n/helpers.md\n/src/openai/*\n!/src/openai/lib/\n")
     subprocess.run(["git", "init", "--quiet"], cwd=patched.root, check=True)
     return patched
 
 
-def release(fork: Fork, version: str = NEWER, *, metadata: str = "", **changes: str | None) -> None:
+def newer(fork: Fork, **changes: str | None) -> None:
     """Makes another release available; `changes` names its files by their stem, None removes one."""
-    files = dict(UPSTREAM)
-    for name, text in changes.items():
-        path = f"openai/{name}.py"
-        if text is None:
-            del files[path]
-        else:
-            files[path] = text
-    folder = install(fork.root / pin.CACHE / version, files, version)
-    info = folder / f"openai-{version}.dist-info"
-    old = (info / "METADATA").read_bytes()
-    (info / "METADATA").write_bytes(new := old + metadata.encode())
-    name = f"{info.name}/METADATA"
-    (info / "RECORD").write_text((info / "RECORD").read_text().replace(row(name, old), row(name, new)))
+    changed = {f"openai/{name}.py": text for name, text in changes.items()}
+    files = {path: text for path, text in {**UPSTREAM, **changed}.items() if text is not None}
+    release(fork.root, files, NEWER, **{"tests/conftest.py": "# theirs\n"})
 
 
 def client(*, above: str = "", third: str = "line 3\n", last: str = "line 30\n") -> str:
@@ -62,213 +49,171 @@ def client(*, above: str = "", third: str = "line 3\n", last: str = "line 30\n")
     return above + UPSTREAM["openai/client.py"].replace("line 3\n", third).replace("line 30\n", last)
 
 
-def state_of(fork: Fork) -> dict[str, bytes]:
-    """Every file but what is kept below .upstream/ and git's own."""
-    return {path: text for path, text in fork.snapshot().items() if not path.startswith((".upstream/", ".git/"))}
-
-
-def run(fork: Fork, *arguments: str, tests: Candidate | None = None) -> int:
-    return rebase.main(list(arguments), fork.root, tests or Candidate())
-
-
-def test_rebase_release_with_moved_lines_rewrites_everything_and_lays_the_tree(
-    repository: Fork, capsys: pytest.CaptureFixture[str]
-) -> None:
-    release(repository, client=client(above="new\n" * 5, last="line 30\nline 31\n"), fresh="fresh\n")
-    tests = Candidate()
-    assert run(repository, NEWER, tests=tests) == 0
-    assert repository.read(CLIENT) == "new\n" * 5 + client(third="line 3\nhook\n", last="line 30\nline 31\n").replace(
-        "line 20\n", "line twenty\n"
-    )
-    assert tests.seen == [{CLIENT: repository.read(CLIENT), OWN: repository.read(OWN)}]
+def test_rebase_rewrites_everything_and_lays_the_tree(repository: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+    newer(repository, client=client(above="new\n" * 5, last="line 30\nline 31\n"), fresh="fresh\n")
+    tests = Stand()
+    assert repository.rebase(NEWER, tests=tests) == 0
+    merged = client(above="new\n" * 5, third="line 3\nhook\n", last="line 30\nline 31\n")
+    merged = merged.replace("line 20\n", "line twenty\n")
+    assert repository.read(CLIENT) == merged
+    assert tests.seen == [(merged, "# theirs\n", [TEST])]
     assert repository.read("src/openai/fresh.py") == "fresh\n"
-    plan = repository.load()
-    assert (plan.upstream, plan.revision) == (NEWER, 1)
-    assert f'"openai=={NEWER}"' in repository.read("pyproject.toml")
+    assert pin.load(repository.root) == pin.Pin(NEWER, 1)
+    assert repository.read(compose.NOTICE).startswith("openai 1.3.0.0+background.1\n")
+    assert repository.compose().files[CLIENT].decode() == merged
     assert repository.refresh("--check") == 0
-    assert repository.lay() == lay.Laid()
-    compose.check_notice(repository.root, plan, repository.compose(), repository.upstream())
-    out = capsys.readouterr().out
-    assert f"[x] 2 patches carried from {VERSION} to {NEWER}\n" in out
-    assert f"[ ] {VERSION} is still written in README.md:1\n" in out
-    assert not rebase.home(repository.root).exists()
+    said = capsys.readouterr().out
+    assert "[x] 2 patches rebased from 1.2.0 to 1.3.0\n[x] 1 tests pass on openai 1.3.0\n" in said
+    assert "[ ] 1.2.0 is still written in README.md:1\n" in said
 
 
-def test_rebase_there_and_back_gives_the_same_bytes(repository: Fork) -> None:
-    repository.write(
-        "patches/series.toml", repository.read("patches/series.toml").replace("revision = 7", "revision = 1")
-    )
+def test_rebase_there_and_back_is_the_same_to_the_byte(repository: Fork) -> None:
+    repository.edit("pyproject.toml", "revision = 7", "revision = 1")
     assert repository.refresh() == 0
-    before = state_of(repository)
-    release(
+    before, tip = repository.snapshot(), repository.series.tip()
+    newer(
         repository, client=client(above="new\n"), models="class Other: ...\n\n\nclass Model:\n    pass\n", fresh="f\n"
     )
-    assert run(repository, NEWER) == 0
-    assert state_of(repository) != before
-    assert run(repository, VERSION) == 0
-    assert state_of(repository) == before
+    assert repository.rebase(NEWER, tests=Stand()) == 0
+    assert repository.snapshot() != before
+    release(repository.root, UPSTREAM, VERSION, **{"tests/conftest.py": ""})
+    assert repository.rebase(VERSION, tests=Stand()) == 0
+    assert (repository.snapshot(), repository.series.tip()) == (before, tip)
 
 
-def test_rebase_changed_context_is_merged_three_way_and_said(
+def test_rebase_conflict_changes_nothing_and_is_mended_with_git(
     repository: Fork, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    release(repository, client=client(above="new\n").replace("line 18\n", "line eighteen\n"))
-    assert run(repository, NEWER) == 0
-    assert "line eighteen\nline 19\nline twenty\n" in repository.read(CLIENT)
-    assert "[x] merged three-way: 0002-hooks.patch" in capsys.readouterr().out
-
-
-def test_rebase_conflict_stops_names_file_and_hunk_and_changes_nothing(
-    repository: Fork, capsys: pytest.CaptureFixture[str]
-) -> None:
-    release(repository, client=client(third="line three\n"))
-    before = state_of(repository)
-    assert run(repository, NEWER) == 1
-    error = capsys.readouterr().err
-    assert f"0002-hooks.patch does not fit:\n{CLIENT}:3\n<<<<<<<" in error
-    assert "line three\n=======\nline 3\nhook\n>>>>>>>" in error
-    assert "--continue" in error
-    assert state_of(repository) == before
-
-
-def test_rebase_continue_after_a_mended_conflict_goes_on_to_the_end(
-    repository: Fork, capsys: pytest.CaptureFixture[str]
-) -> None:
-    release(repository, client=client(third="line three\n"))
-    assert run(repository, NEWER) == 1
-    assert run(repository, "--continue") == 1, "the markers are still there"
-    assert f"{CLIENT}:3\n<<<<<<<" in capsys.readouterr().err
-    file = rebase.home(repository.root) / "tree" / CLIENT
+    newer(repository, client=client(third="line three\n"))
+    before = repository.snapshot()
+    for arguments in ((NEWER,), ("--continue",)):
+        assert repository.rebase(*arguments, tests=Stand()) == 1
+        error = capsys.readouterr().err
+        assert f"conflict in {CLIENT}, at 'feat: hooks'" in error and "scripts/rebase --continue" in error
+    assert repository.snapshot() == before
     merged = client(third="line three\nhook\n").replace("line 20\n", "line twenty\n")
-    file.write_text(merged)
-    assert run(repository, "--continue") == 0
+    repository.mend(CLIENT, merged)
+    repository.edit(MODELS, "class Model:\n", "class Model:  # an edit that does not collide\n")
+    assert repository.rebase("--continue", tests=Stand()) == 0
     assert repository.read(CLIENT) == merged
-    assert "[x] mended by hand: 0002-hooks.patch" in capsys.readouterr().out
+    assert "an edit that does not collide" in repository.read(MODELS)
+    assert repository.refresh() == 0
+    assert repository.refresh("--check") == 0
+
+
+@pytest.mark.parametrize("how", ["rebase --abort", "git rebase --abort", "folder removed"])
+def test_rebase_given_up_leaves_everything_as_it_was(
+    repository: Fork, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer(repository, client=client(third="line three\n"))
+    before, tip = repository.snapshot(), repository.series.tip()
+    assert repository.rebase(NEWER) == 1
+    if how != "rebase --abort":
+        if how == "git rebase --abort":
+            repository.work("rebase", "--abort")
+        else:
+            shutil.rmtree(repository.root / pin.CACHE / "work")
+        assert repository.rebase("--continue") == 1
+        assert "scripts/rebase --abort" in capsys.readouterr().err
+    assert repository.rebase("--abort") == 0
+    assert (repository.snapshot(), repository.series.tip()) == (before, tip)
     assert repository.refresh("--check") == 0
 
 
 def test_rebase_removed_file_stops_and_names_it(repository: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    release(repository, models=None)
-    before = state_of(repository)
-    assert run(repository, NEWER) == 1
-    assert f"{MODELS}: changed by the patch, but removed" in capsys.readouterr().err
-    assert state_of(repository) == before
+    newer(repository, models=None)
+    before = repository.snapshot()
+    assert repository.rebase(NEWER) == 1
+    assert f"conflict in {MODELS}" in capsys.readouterr().err
+    assert repository.snapshot() == before
 
 
-@pytest.mark.parametrize(
-    ("test", "message"),
-    [(DRIFT, "the contract has drifted"), ("tests/lib/background/test_x.py::test_y", "tests fail")],
-    ids=["drift", "test"],
-)
-def test_rebase_failing_test_changes_nothing_and_continue_takes_the_mended_candidate(
-    repository: Fork, capsys: pytest.CaptureFixture[str], test: str, message: str
-) -> None:
-    release(repository)
-    before = state_of(repository)
-    assert run(repository, NEWER, tests=Candidate(**{test: "failed"})) == 1
-    error = capsys.readouterr().err
-    assert f"rebase: {message}" in error and test in error
-    assert state_of(repository) == before
-    (rebase.home(repository.root) / "candidate" / OWN).write_text("class Mended(Exception): ...\n")
-    assert run(repository, "--continue") == 0
-    assert repository.read(OWN) == "class Mended(Exception): ...\n"
-    assert "Mended" in repository.read("patches/0001-errors.patch")
-    assert repository.refresh("--check") == 0
-
-
-def test_rebase_without_a_drift_check_refuses(repository: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    release(repository)
-    assert run(repository, NEWER, tests=Candidate(**{DRIFT: "passed"})) == 0
-    tests = Candidate()
-    tests.outcomes = {"tests/lib/background/test_x.py::test_y": "passed"}
-    assert run(repository, VERSION, tests=tests) == 1
-    assert f"{rebase.DRIFT} has no test" in capsys.readouterr().err
-
-
-def test_rebase_unmet_requirement_refuses_and_names_the_pin(
+def test_rebase_onto_a_release_that_has_a_patch_says_that_it_is_gone(
     repository: Fork, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    release(repository, metadata="Requires-Dist: HTTPX2>=3\nRequires-Dist: pytest>=9\nRequires-Dist: anyio>=4\n")
-    before = state_of(repository)
-    assert run(repository, NEWER) == 1
-    assert "requires HTTPX2 >=3, but it is pinned to 2.14.0. Raise the pin" in capsys.readouterr().err
-    assert state_of(repository) == before
+    newer(repository, client=repository.read(CLIENT), models=repository.read(MODELS))
+    assert repository.rebase(NEWER, tests=Stand()) == 0
+    assert "the release has it or the rebase dropped it: 0002-hooks" in capsys.readouterr().out
+    assert repository.names() == ["0001-errors.patch"]
+
+
+def test_rebase_failing_test_changes_nothing_and_the_mended_commits_are_taken(
+    repository: Fork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer(repository)
+    before = repository.snapshot()
+    assert repository.rebase(NEWER, tests=Stand(a="failed", b="passed")) == 1
+    assert "tests fail on openai 1.3.0:\n  a\n" in capsys.readouterr().err
+    assert repository.snapshot() == before
+    (repository.root / pin.CACHE / "work" / OWN).write_text("class Mended(Exception): ...\n")
+    fixed = repository.work("log", "--format=%H", "--grep=feat: errors", "HEAD").strip()
+    repository.work("commit", "--quiet", "--all", f"--fixup={fixed}")
+    repository.work("-c", "sequence.editor=:", "rebase", "--interactive", "--autosquash", f"{fixed}^")
+    assert repository.rebase("--continue", tests=Stand()) == 0
+    assert repository.read(OWN) == "class Mended(Exception): ...\n"
+    assert "Mended" in repository.patch("errors")
+    assert repository.refresh("--check") == 0
 
 
 def test_rebase_edit_that_is_in_no_patch_refuses_before_anything(
     repository: Fork, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    release(repository)
+    newer(repository)
     repository.edit(CLIENT, "line 9\n", "line nine\n")
-    before = state_of(repository)
-    assert run(repository, NEWER) == 1
-    assert "0002-hooks.patch: differs from the tree" in (error := capsys.readouterr().err)
-    assert "Run scripts/refresh first" in error
-    assert state_of(repository) == before
-    assert not rebase.home(repository.root).exists()
+    before = repository.snapshot()
+    assert repository.rebase(NEWER) == 1
+    assert f"{CLIENT}: differs from the commits. Run scripts/refresh first" in capsys.readouterr().err
+    assert repository.snapshot() == before
+    assert repository.rebase("--continue") == 1
 
 
-def test_rebase_repository_that_changed_meanwhile_refuses_and_keeps_the_change(
+def test_rebase_edit_meanwhile_that_collides_refuses_and_keeps_it(
     repository: Fork, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    release(repository, client=client(third="line three\n"))
-    assert run(repository, NEWER) == 1
-    repository.write("README.md", "edited meanwhile\n")
-    before = state_of(repository)
-    (rebase.home(repository.root) / "tree" / CLIENT).write_text(client(third="line three\nhook\n"))
-    assert run(repository, "--continue") == 1
-    assert "README.md: changed since the rebase began, so nothing was written" in capsys.readouterr().err
-    assert state_of(repository) == before
+    newer(repository, client=client(third="line three\n", last="line thirty\n"))
+    assert repository.rebase(NEWER, tests=Stand()) == 1
+    repository.mend(CLIENT, client(third="line three\nhook\n", last="line thirty\n"))
+    repository.edit(CLIENT, "line 9\n", "line nine\n")
+    before = repository.snapshot()
+    assert repository.rebase("--continue", tests=Stand()) == 1
+    assert f"{CLIENT}: edited, and the edit is in no patch" in capsys.readouterr().err
+    assert repository.snapshot() == before
 
 
 def test_rebase_interrupted_while_installing_puts_everything_back(
     repository: Fork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release(repository, client=client(above="new\n"))
-    before = state_of(repository)
-    real, calls = lay.lay, list[int]()
+    newer(repository, client=client(above="new\n"), fresh="fresh\n")
+    before = repository.snapshot()
+    point = Series.point
 
-    def interrupted(*arguments: object, **options: bool) -> lay.Laid:
-        calls.append(1)
-        done = real(*arguments, **options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # ty: ignore[invalid-argument-type]
-        if len(calls) == 1:
+    def interrupted(self: Series, refs: Mapping[str, str]) -> Any:
+        if len(refs) == 3:
             raise KeyboardInterrupt
-        return done
+        return point(self, refs)
 
-    monkeypatch.setattr("forktools.transplant.lay.lay", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(repository, NEWER)
-    assert state_of(repository) == before
-
-
-def test_rebase_abort_forgets_and_another_may_begin(repository: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    release(repository, client=client(third="line three\n"))
-    before = state_of(repository)
-    assert run(repository, NEWER) == 1
-    assert run(repository, NEWER) == 1
-    assert f"a rebase to {NEWER} is under way" in capsys.readouterr().err
-    assert run(repository, "--abort") == 0
-    assert state_of(repository) == before
-    release(repository, "1.4.0")
-    assert run(repository, "1.4.0") == 0
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Series, "point", interrupted)
+        repository.rebase(NEWER, tests=Stand())
+    assert repository.snapshot() == before
+    assert repository.rebase("--continue", tests=Stand()) == 0
+    assert repository.refresh("--check") == 0
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [([VERSION], f"made for {VERSION} already"), (["--continue"], "no rebase is under way")],
-)
-def test_rebase_with_nothing_to_do_refuses(
-    repository: Fork, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = state_of(repository)
-    assert run(repository, *arguments) == 1
-    assert message in capsys.readouterr().err
-    assert state_of(repository) == before
+def test_rebase_with_nothing_to_do_refuses(repository: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+    for argument, message in ((VERSION, f"made for {VERSION} already"), ("--continue", "no rebase is under way")):
+        assert repository.rebase(argument) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_at_most_six_lines_besides_the_pin_name_the_release() -> None:
+    lines = rebase.mentions(ROOT, pin.load(ROOT).upstream)
+    assert len([line for line in lines if not line.startswith("pyproject.toml:")]) <= 6, lines
 
 
 @pytest.mark.slow
 @pytest.mark.install
-def test_rebase_this_repository_goes_to_3_53_0_and_back_without_a_hand(tmp_path: Path) -> None:
+def test_rebase_this_repository_goes_to_3_50_0_and_back_without_a_hand(tmp_path: Path) -> None:
     for path in tree.listed(ROOT):
         if (ROOT / path).is_file() or (ROOT / path).is_symlink():
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -276,18 +221,12 @@ def test_rebase_this_repository_goes_to_3_53_0_and_back_without_a_hand(tmp_path:
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     here = Fork.__new__(Fork)  # without the small upstream that its initializer installs
     here.root = tmp_path
-    (tmp_path / pin.CACHE).mkdir()
-    plan = here.load()
-    if (ROOT / pin.CACHE / plan.upstream).is_dir():
-        shutil.copytree(ROOT / pin.CACHE / plan.upstream, tmp_path / pin.CACHE / plan.upstream)
-    here.lay()
-    before = state_of(here)
-    assert rebase.main(["3.53.0"], tmp_path) == 0
-    assert here.load().version == "3.53.0+background.1"
+    pinned = pin.load(tmp_path)
+    assert here.lay() == 0
+    before = here.snapshot()
+    assert rebase.main(["3.50.0"], tmp_path) == 0
     assert here.refresh("--check") == 0
-    assert rebase.main([plan.upstream], tmp_path) == 0
-    assert {path for path, text in state_of(here).items() if before.get(path) != text} <= {
-        "patches/series.toml",
-        "NOTICE",
-    }
+    assert rebase.main([pinned.upstream], tmp_path) == 0
     assert here.refresh("--check") == 0
+    changed = {path for path, text in here.snapshot().items() if before.get(path) != text and "__pycache__" not in path}
+    assert changed <= ({"pyproject.toml", compose.NOTICE} if pinned.revision > 1 else set())

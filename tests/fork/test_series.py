@@ -1,108 +1,178 @@
-"""series.toml is complete and consistent, or it is refused and the fault is named."""
+"""The commits are the patches, the tree is theirs, and no edit and no commit is ever lost."""
 
 from __future__ import annotations
 
-import re
+from typing import Any
+from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from forktools import ROOT, Refusal, series
-from tests.fork.support import OWN, CLIENT, MODELS, Fork
-
-# What upstream's generator rewrites, by the list that its source distribution carries.
-GENERATED = re.compile(
-    r"src/openai/(__init__|_client|_data_residency|_module_client|_multipart)\.py|src/openai/(types|resources)/.*"
-)
+from forktools import Refusal
+from forktools.git import Git
+from tests.fork.support import OWN, TEST, CLIENT, MODELS, UPSTREAM, Fork
 
 
-def test_load_gives_version_and_patches_in_order(fork: Fork) -> None:
-    fork.series(("errors", [OWN]), ("hooks", [CLIENT]))
-    plan = fork.load()
-    assert plan.version == "1.2.0+background.7"
-    assert [patch.file_name for patch in plan.patches] == ["0001-errors.patch", "0002-hooks.patch"]
-    assert plan.patches[0].message.startswith("Why errors.\n\nBug: ")
+def test_lay_without_patches_lays_the_release(fork: Fork) -> None:
+    assert fork.lay() == 0
+    assert {path: fork.read(f"src/{path}") for path in UPSTREAM} == UPSTREAM
+    assert fork.read("helpers.md") == "# Helpers\n"
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ('upstream = "1.2.0"', "", "upstream in patches/series.toml is missing or is not a str"),
-        ("revision = 7", 'revision = "7"', "revision in patches/series.toml is missing or is not a int"),
-        ("revision = 7", "revision = true", "revision in patches/series.toml is missing"),
-        ("revision = 7", "revision = 7\nrevisoin = 8", "has a key that means nothing: revisoin"),
-        ('email = "a@localhost"', "", "email in patches/series.toml \\[author\\] is missing"),
-        ('slug = "errors"', 'slug = "Errors!"', "the slug 'Errors!' of patch 1 .* is not lower-case words"),
-        ('slug = "hooks"', 'slug = "errors"', "two patches .* have the slug errors"),
-        ('subject = "feat: errors"', 'subject = "Errors"', "the subject of errors is not a conventional commit"),
-        ('subject = "feat: errors"', f'subject = "feat: {"x" * 70}"', "the subject of errors is not a conventional"),
-        ("Why errors.", "---", "a line in the message of errors starts with '---'"),
-        ("Why errors.", "diff -u", "a line in the message of errors starts with 'diff '"),
-        ("Why errors.\n\nBug: none", "Why errors.", "the message of errors has no Bug line"),
-        (f'paths = ["{OWN}"]', "paths = []", "errors in patches/series.toml lists no paths"),
-        (f'paths = ["{OWN}"]', "paths = [1]", "paths of patch 1 .* has to be a list of strings"),
-        ("[author]", "[author", "is no valid TOML"),
-    ],
-)
-def test_load_with_a_fault_refuses_and_names_it(fork: Fork, old: str, new: str, says: str) -> None:
-    fork.series(("errors", [OWN]), ("hooks", [CLIENT]))
-    fork.edit(series.FILE, old, new)
-    with pytest.raises(Refusal, match=says):
-        fork.load()
+def test_lay_in_a_clone_elsewhere_gives_the_same_tree_and_the_same_commits(patched: Fork, tmp_path: Path) -> None:
+    other = patched.clone(tmp_path / "a clone")
+    assert other.lay() == 0
+    assert other.snapshot() == patched.snapshot()
+    assert other.series.tip() == patched.series.tip()
+    assert other.refresh() == 0
+    assert other.snapshot() == patched.snapshot()
 
 
-def test_load_without_file_refuses(fork: Fork) -> None:
-    (fork.root / series.FILE).unlink()
-    with pytest.raises(Refusal, match="patches/series.toml is missing"):
-        fork.load()
+def test_lay_twice_at_once_in_a_fresh_clone_is_as_good_as_once(patched: Fork, tmp_path: Path) -> None:
+    other = patched.clone(tmp_path / "other")
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _: other.lay(), range(2))) == [0, 0]
+    assert other.snapshot() == patched.snapshot()
 
 
-def test_assign_each_path_to_its_one_patch(fork: Fork) -> None:
-    fork.series(("errors", ["src/openai/lib/background/*"]), ("hooks", [CLIENT]))
-    assigned = series.assign(fork.load(), [OWN, CLIENT, "src/openai/lib/background/deep/er.py"])
-    assert {path: patch.slug for path, patch in assigned.items()} == {
-        OWN: "errors",
-        CLIENT: "hooks",
-        "src/openai/lib/background/deep/er.py": "errors",
-    }
+def test_lay_missing_file_of_upstream_is_laid_anew_and_a_missing_one_of_ours_is_an_edit(
+    patched: Fork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = patched.read(CLIENT)
+    (patched.root / CLIENT).unlink()
+    (patched.root / TEST).unlink()
+    assert patched.lay() == 0
+    assert patched.read(CLIENT) == expected
+    assert not (patched.root / TEST).exists()
+    assert f"edited, and in no patch yet: {TEST}\n" in capsys.readouterr().err
 
 
-def test_assign_path_of_no_patch_refuses_and_names_it(fork: Fork) -> None:
-    fork.series(("hooks", [CLIENT]))
-    with pytest.raises(Refusal, match=f"{MODELS} is changed and belongs to no patch"):
-        series.assign(fork.load(), [CLIENT, MODELS])
+def test_lay_edits_are_left_and_named(patched: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+    patched.edit(CLIENT, "line 9\n", "line nine\n")
+    patched.write("src/openai/types/fresh.py", "x = 1\n")
+    before = patched.snapshot()
+    assert patched.lay() == 0
+    assert patched.snapshot() == before
+    assert f"in no patch yet: {CLIENT}, src/openai/types/fresh.py\n" in capsys.readouterr().err
+    assert "line nine" in patched.series.git.ask("diff")
 
 
-def test_assign_path_of_two_patches_refuses_and_names_them(fork: Fork) -> None:
-    fork.series(("errors", [OWN]), ("all", ["src/openai/*"]))
-    with pytest.raises(Refusal, match=f"{OWN} belongs to errors and to all"):
-        series.assign(fork.load(), [OWN])
+def test_lay_first_time_over_a_tree_that_is_there_keeps_what_is_other(patched: Fork, tmp_path: Path) -> None:
+    other = patched.clone(tmp_path / "other")
+    other.write(CLIENT, "mine\n")
+    assert other.lay() == 0
+    assert other.read(CLIENT) == "mine\n"
+    assert other.read(MODELS) == patched.read(MODELS)
 
 
-def test_assign_listed_path_that_is_unchanged_refuses_and_names_it(fork: Fork) -> None:
-    fork.series(("hooks", [CLIENT, MODELS]))
-    with pytest.raises(Refusal, match=f"{MODELS}, listed in hooks, is not changed"):
-        series.assign(fork.load(), [CLIENT])
+def pulled(patched: Fork, tmp_path: Path) -> dict[str, bytes]:
+    """What a pull of the main repository brings after somebody elsewhere has changed both patches."""
+    other = patched.clone(tmp_path / "other")
+    assert other.lay() == 0
+    other.edit(CLIENT, "hook\n", "hook, longer\n")
+    other.write(OWN, "class TheirError(Exception): ...\n")
+    (other.root / TEST).unlink()
+    assert other.refresh() == 0
+    new = other.snapshot()
+    return {path: text for path, text in new.items() if path.startswith(("patches/", "NOTICE", "src/openai/lib/"))}
 
 
-def test_assign_names_every_fault_at_once(fork: Fork) -> None:
-    fork.series(("hooks", [CLIENT]))
-    with pytest.raises(Refusal, match=f"{OWN} is changed.*{MODELS} is changed.*{CLIENT}, listed in hooks"):
-        series.assign(fork.load(), [MODELS, OWN])
+def pull(fork: Fork, files: dict[str, bytes]) -> None:
+    for path, text in files.items():
+        fork.write(path, text.decode())
+    (fork.root / TEST).unlink()
 
 
-def generated_or_not(plan: series.Series, patch: series.Patch) -> list[bool]:
-    """For each of upstream's files in a patch, whether the generator would rewrite it."""
-    return [bool(GENERATED.fullmatch(path)) for path in patch.paths if not plan.is_own(path)]
+def test_lay_after_a_pull_moves_what_was_not_edited(patched: Fork, tmp_path: Path) -> None:
+    pull(patched, pulled(patched, tmp_path))
+    patched.edit(MODELS, "    flag", "    mine = True\n    flag")
+    assert patched.lay() == 0
+    assert "hook, longer\n" in patched.read(CLIENT)
+    assert "mine" in patched.read(MODELS)
+    assert patched.series.paths("series", patched.series.tree()) == [MODELS]
 
 
-def test_series_of_this_repository_keeps_generated_files_apart() -> None:
-    plan = series.load(ROOT)
-    for patch in plan.patches:
-        assert len(set(generated_or_not(plan, patch))) <= 1, f"{patch.slug} mixes generated files with handwritten ones"
+def test_lay_after_a_pull_stops_at_an_edit_that_collides_and_changes_nothing(
+    patched: Fork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pull(patched, pulled(patched, tmp_path))
+    patched.edit(CLIENT, "line 9\n", "line nine\n")
+    before = patched.snapshot()
+    assert patched.lay() == 1
+    assert f"series: {CLIENT}: edited, and the edit is in no patch" in capsys.readouterr().err
+    assert patched.refresh("--check") == 1
+    assert patched.snapshot() == before
+    patched.edit(CLIENT, "line nine\n", "line 9\n")
+    assert patched.lay() == 0
+    assert "hook, longer\n" in patched.read(CLIENT)
 
 
-def test_series_of_this_repository_has_handwritten_files_before_generated_ones() -> None:
-    plan = series.load(ROOT)
-    # The last patch stands for itself: it mends what upstream has anyway, and could be taken or left.
-    order = [generated for patch in plan.patches[:-1] for generated in generated_or_not(plan, patch)]
-    assert order == sorted(order)
+def test_lay_interrupted_is_finished_by_the_next(
+    patched: Fork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pull(patched, pulled(patched, tmp_path))
+    must = Git.must
+
+    def interrupted(git: Git, *arguments: str, **more: Any) -> Any:
+        done = must(git, *arguments, **more)
+        if arguments[:3] == ("read-tree", "-m", "-u"):
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Git, "must", interrupted)
+        patched.lay()
+    assert patched.lay() == 0
+    assert patched.refresh("--check") == 0
+    assert "hook, longer\n" in patched.read(CLIENT)
+
+
+def test_lay_commit_in_between_stays_and_becomes_a_patch(patched: Fork) -> None:
+    patched.edit(CLIENT, "line 9\n", "line nine\n")
+    patched.commit("third", CLIENT)
+    assert patched.lay() == 0
+    assert patched.refresh("--check") == 1
+    assert patched.refresh() == 0
+    assert patched.names() == ["0001-errors.patch", "0002-hooks.patch", "0003-third.patch"]
+
+
+def test_lay_commits_and_patches_both_changed_refuses_and_loses_neither(
+    patched: Fork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = pulled(patched, tmp_path)
+    patched.edit(CLIENT, "line 9\n", "line nine\n")
+    patched.commit("third", CLIENT)
+    pull(patched, files)
+    tip, before = patched.series.tip(), patched.snapshot()
+    assert patched.lay() == 1
+    assert "patches/ or the pin has changed, and so have the commits" in capsys.readouterr().err
+    assert (patched.series.tip(), patched.snapshot()) == (tip, before)
+
+
+def test_lay_patch_that_does_not_apply_refuses_and_names_it(patched: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+    patched.edit("patches/0002-hooks.patch", " line 2\n", " line two\n")
+    before = patched.snapshot()
+    assert patched.lay() == 1
+    assert "git am patches/0002-hooks.patch fails" in capsys.readouterr().err
+    assert patched.snapshot() == before
+
+
+def test_lay_while_git_is_in_the_middle_of_something_refuses(patched: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+    patched.series.git.must("checkout", "--quiet", "--detach")
+    assert patched.lay() == 1
+    assert "git is in the middle of something in this tree" in capsys.readouterr().err
+
+
+def test_series_before_bootstrap_refuses(fork: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (fork.refresh, fork.rebase):
+        assert command("--check" if command == fork.refresh else "1.3.0") == 1
+        assert "scripts/bootstrap makes it" in capsys.readouterr().err
+
+
+def test_find_takes_a_number_or_a_part_of_the_name(patched: Fork) -> None:
+    found = {word: patched.series.find(word).name for word in ("2", "0001", "hook", "0002-hooks")}
+    assert found == {"2": "0002-hooks", "0001": "0001-errors", "hook": "0002-hooks", "0002-hooks": "0002-hooks"}
+    with pytest.raises(Refusal, match="'o' means more than one patch:\n  0001-errors\n  0002-hooks"):
+        patched.series.find("o")
+    with pytest.raises(Refusal, match="'poll' means no patch:\n  0001-errors"):
+        patched.series.find("poll")

@@ -7,7 +7,6 @@ byte that goes out, over a raw loopback socket, and of what comes back the type,
 from __future__ import annotations
 
 import os
-import re
 import sys
 import json
 import subprocess
@@ -17,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from forktools import ROOT, pin
 
 # Runs under either package, so it may use only what both have. It prints one JSON object: case -> what was seen.
 PROGRAM = r'''
@@ -165,9 +164,7 @@ asyncio.run(main())
 
 def stock_path() -> Path:
     """The folder that holds the pinned, untouched package."""
-    pinned = re.search(r'^upstream = "([^"]+)"', (ROOT / "patches" / "series.toml").read_text("utf-8"), re.MULTILINE)
-    assert pinned is not None
-    path = ROOT / ".upstream" / pinned[1]
+    path = ROOT / pin.CACHE / pin.load(ROOT).upstream
     assert (path / "openai").is_dir(), f"{path} is missing: run ./scripts/bootstrap"
     assert not (path / "openai" / "lib" / "background").exists(), f"{path} is not untouched: remove it, then bootstrap"
     return path

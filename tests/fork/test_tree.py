@@ -12,16 +12,17 @@ from tests.fork.support import Fork
 
 
 @pytest.fixture
-def repository(fork: Fork) -> Fork:
+def repository(patched: Fork) -> Fork:
+    fork = patched
     subprocess.run(["git", "init", "--quiet"], cwd=fork.root, check=True)
-    fork.write(".gitignore", "/.upstream/\n")
-    fork.write("pyproject.toml", '[build-system]\nrequires = ["hatchling==1.0", "openai==1.2.0"]\n[project]\n')
+    ignored = ("/.upstream/", "/.series.git/", "/helpers.md", "/src/openai/*", "!/src/openai/lib/")
+    fork.write(".gitignore", "\n".join([*ignored, ""]))
+    fork.edit("pyproject.toml", "requires = [", 'requires = ["hatchling==1.0", ')
     fork.write("requirements/dev.txt", "# Tools\n\nhatchling==1.0  # the back end\n")
     return fork
 
 
 def test_problems_clean_repository_has_none(repository: Fork) -> None:
-    repository.write("src/openai/lib/background/errors.py", "x = 1\n")
     repository.write("README.md", "See https://example.org/work/it and ~/work/it, and /tmp/scratch.\n")
     assert list(tree.problems(repository.root)) == []
 
@@ -29,7 +30,12 @@ def test_problems_clean_repository_has_none(repository: Fork) -> None:
 @pytest.mark.parametrize(
     ("path", "text", "says"),
     [
-        ("src/openai/client.py", "", "src/openai/client.py is upstream's file and would be committed"),
+        (
+            ".gitignore",
+            "/.*\n/helpers.md\n/src/openai/[_m-z]*\n",
+            "client.py is upstream's file and would be committed",
+        ),
+        (".gitignore", "/.*\n/helpers.md\n/src/openai/*\n", "errors.py is of the series and would not be committed"),
         ("README.md", "from " + "pypi" + ".org", "README.md:1 names a package index by its host"),
         ("a.txt", "\nfiles." + "pythonhosted" + ".org", "a.txt:2 names a package index by its host"),
         ("a.txt", "see '/" + "root/x'", "a.txt:1 holds a path of one machine"),
@@ -38,7 +44,6 @@ def test_problems_clean_repository_has_none(repository: Fork) -> None:
         ("requirements/dev.txt", "hatchling==1.0  # r\nruff==1\n", "requirements/dev.txt:2 is not a pin"),
         ("requirements/dev.txt", "hatchling==2.0  # r\n", "hatchling is 1.0 in pyproject.toml, but 2.0"),
         ("requirements/dev.txt", "", "hatchling is 1.0 in pyproject.toml, but missing"),
-        ("pyproject.toml", 'requires = ["hatchling==1.0", "openai==1.1.0"]\n', "does not build from openai==1.2.0"),
     ],
 )
 def test_problems_one_fault_is_named(repository: Fork, path: str, text: str, says: str) -> None:
@@ -57,4 +62,4 @@ def test_main_own_names_only_folders_that_exist(repository: Fork, capsys: pytest
     repository.write("src/openai/lib/background/errors.py", "")
     repository.write("scripts/x.py", "")
     assert tree.main(["--own"], repository.root) == 0
-    assert capsys.readouterr().out.split() == ["src/openai/lib/background", "scripts"]
+    assert capsys.readouterr().out.split() == ["src/openai/lib/background", "scripts", "tests"]

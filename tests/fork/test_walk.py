@@ -1,188 +1,142 @@
-"""Every patch is looked at alone: what is wrong with one is said for that one, though a later patch mends it."""
+"""Every patch is looked at alone, and whether the follow-ups need each other is found out, not believed."""
 
 from __future__ import annotations
 
-import io
-import tarfile
+import sys
 from pathlib import Path
 
 import pytest
 
-from forktools import Refusal, pin, walk, sdist, series
-from tests.fork.support import VERSION, TRAILERS, UPSTREAM, Fork, install
+from forktools import Refusal, walk, independence
+from tests.fork.support import Fork
 
-HELPER = "src/openai/lib/background/helper.py"
-TEST = "tests/lib/test_helper.py"
-GOOD_TEST = "from openai.lib.background.helper import VALUE\n\n\ndef test_value() -> None:\n    assert VALUE == 1\n"
+HOME = "src/openai/lib/background/"
+NAMES = HOME + "__init__.py"
+TESTS = "tests/lib/background/"
+RELEASE = {f"openai/{path}": "" for path in ("__init__.py", "lib/__init__.py", "resources/__init__.py")}
 
 
 @pytest.fixture
-def importable(fork: Fork) -> Fork:
-    """A laid fork whose small upstream has an sdist, and a package that can be imported."""
-    site = fork.root / pin.CACHE / VERSION
-    files = {
-        **{path: (site / path).read_text() for path in UPSTREAM},
-        "openai/__init__.py": "",
-        "openai/client.py": "",
-        "openai/resources/__init__.py": "",
-        "openai/resources/responses.py": "",
-        "openai/lib/__init__.py": "",
+def fork(tmp_path: Path) -> Fork:
+    """A laid fork of a release that can be imported."""
+    (tmp_path / "fork").mkdir()
+    files = {**RELEASE, "openai/resources/responses.py": ""}
+    made = Fork(tmp_path / "fork", files, **{"pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-n auto'\n"})
+    assert made.lay() == 0
+    return made
+
+
+def feature(fork: Fork, name: str, part: str, *, uses: str = "", needs: str = "") -> None:
+    """A patch with a file, a test of its own and a line among the names; `uses` is another one that its test imports."""
+    fork.write(f"{HOME}_{name}.py", f"{name.upper()} = 1\n")
+    used = uses or name
+    test = f"from openai.lib.background._{used} import {used.upper()}\n\n\ndef test_value() -> None:\n"
+    fork.write(f"{TESTS}test_{name}.py", f"{test}    assert {used.upper()} == 1\n")
+    names = fork.read(NAMES) if (fork.root / NAMES).exists() else "".join(f"# {at}\n#\n#\n#\n" for at in range(9))
+    place = ("core", "family", "streams", "poll", "follow", "pages", "nothing").index(name)
+    fork.write(NAMES, names.replace(f"# {place}\n", f"# {place}\n{name.upper()} = 1\n"))
+    trailers = f"Verify: pytest {TESTS}test_{name}.py\nPart: {part}" + (f"\nNeeds: {needs}" if needs else "")
+    fork.commit(name, f"{HOME}_{name}.py", f"{TESTS}test_{name}.py", NAMES, trailers=trailers)
+
+
+def walked(fork: Fork, *arguments: str) -> int:
+    return walk.main(list(arguments), fork.root)
+
+
+def steps(fork: Fork, *, quick: bool = False) -> dict[str, str]:
+    """Each step of the walk, on pydantic 2 only, and what is wrong with it."""
+    found = walk.walk(fork.series, {"pydantic 2": Path(sys.executable)}, quick=quick)
+    return {step.name: " ".join(step.wrong) for step in found}
+
+
+def test_walk_good_patches_are_good_and_their_tests_are_counted(fork: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+    feature(fork, "core", "core")
+    feature(fork, "poll", "follow-up")
+    assert steps(fork) == {"0001-core": "", "0002-poll": ""}
+    said = capsys.readouterr().out
+    assert "0001-core: good, 3 Python files, 3 of them new, 1 own and 0 other tests on pydantic 2" in said
+    assert "0002-poll: good, 3 Python files, 2 of them new, 1 own and 1 other tests on pydantic 2" in said
+
+
+def test_walk_fault_that_a_later_patch_mends_is_said_for_the_one_that_has_it(fork: Fork) -> None:
+    feature(fork, "core", "core")
+    fork.write(f"{HOME}_bad.py", "import os\nx: int = ''\ndef f(y): return y\n")
+    fork.write("src/openai/__init__.py", "from .lib.background import _bad, missing\n")
+    paths = (f"{HOME}_bad.py", "src/openai/__init__.py")
+    fork.commit("bad", *paths, trailers=f"Verify: pytest {TESTS}test_none.py")
+    fork.write(f"{HOME}_bad.py", "X = 1\n")
+    fork.write("src/openai/__init__.py", "")
+    fork.commit("mended", *paths, trailers=f"Verify: pytest {TESTS}")
+    assert steps(fork) == {
+        "0001-core": "",
+        "0002-bad": "import ruff check ruff format ty pyright mypy tests (pydantic 2)",
+        "0003-mended": "",
     }
-    install(site, files)
-    archive = fork.root / pin.CACHE / "sdist" / f"openai-{VERSION}.tar.gz"
-    archive.parent.mkdir()
-    with tarfile.open(archive, "w:gz") as tar:
-        for path, text in {**{f"src/{path}": text for path, text in files.items()}, "pyproject.toml": ""}.items():
-            member = tarfile.TarInfo(f"openai-{VERSION}/{path}")
-            member.size, member.mode = len(text), 0o644
-            tar.addfile(member, io.BytesIO(text.encode()))
-    fork.lay()
-    return fork
 
 
-def walked(fork: Fork, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    assert fork.refresh() == 0
-    capsys.readouterr()
-    status = walk.main(list(arguments), fork.root)
-    return status, capsys.readouterr().out
+def test_walk_quick_runs_no_tests_and_gives_the_status(fork: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+    fork.write("src/openai/__init__.py", "from . import missing\n")
+    fork.commit("core", "src/openai/__init__.py", trailers="Verify: pytest tests")
+    assert walked(fork, "--quick") == 1
+    said = capsys.readouterr().out
+    assert "0001-core: NOT GOOD, 1 Python files, 0 of them new\n  import: " in said
+    assert "1 steps on openai 1.2.0, not good: 0001-core\n" in said
+    assert not (fork.root / ".upstream" / "walk").exists()
 
 
-def verify(fork: Fork, slug: str, command: str) -> None:
-    """Gives a patch its Verify line."""
-    fork.edit(
-        "patches/series.toml", f"Why {slug}.\n\n{TRAILERS}", f"Why {slug}.\n\nBug: x\nForwarded: no\nVerify: {command}"
-    )
+def test_walk_verify_line_without_pytest_refuses(fork: Fork) -> None:
+    fork.write(f"{HOME}_x.py", "")
+    fork.commit("x", f"{HOME}_x.py", trailers="Verify: by eye")
+    with pytest.raises(Refusal, match="has to be `pytest` and paths, not 'by eye'"):
+        steps(fork)
 
 
-def test_walk_patch_with_its_own_passing_tests_is_good(importable: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    importable.write(HELPER, "VALUE = 1\n")
-    importable.write(TEST, GOOD_TEST)
-    importable.series(("helper", [HELPER, TEST]))
-    verify(importable, "helper", f"pytest {TEST}")
-    status, out = walked(importable, capsys)
-    assert status == 0, out
-    assert "0001-helper.patch: git am ok, import ok, ruff check ok, ruff format ok, tests ok (1 passed" in out
-    assert "1 patches walked, each good on its own" in out
+def independent(fork: Fork) -> dict[str, str]:
+    found = independence.run(fork.series, {"pydantic 2": Path(sys.executable)}, quick=False)
+    return {step.name: " ".join(step.wrong) for step in found}
 
 
-def test_walk_failing_test_is_named_for_its_patch(importable: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    importable.write(HELPER, "VALUE = 2\n")
-    importable.write(TEST, GOOD_TEST)
-    importable.series(("helper", [HELPER, TEST]))
-    verify(importable, "helper", f"pytest {TEST}")
-    status, out = walked(importable, capsys)
-    assert status == 1
-    assert "tests FAILED" in out and "test_value" in out
-    assert "tests" not in walked(importable, capsys, "--quick")[1].splitlines()[0]
+def test_independence_of_follow_ups_that_are_is_shown(fork: Fork) -> None:
+    feature(fork, "core", "core")
+    feature(fork, "family", "core, to take or leave")
+    feature(fork, "streams", "follow-up")
+    feature(fork, "poll", "follow-up")
+    feature(fork, "follow", "follow-up", uses="poll", needs="streams, poll")
+    feature(fork, "pages", "last")
+    assert independent(fork) == {
+        "core": "",
+        "core and family": "",
+        "0003-streams": "",
+        "0004-poll": "",
+        "0005-follow with 0003-streams, 0004-poll": "",
+        "all, in order": "",
+        "all, in the opposite order": "",
+    }
 
 
-def test_walk_tests_that_come_later_than_their_verify_line_are_named(
-    importable: Fork, capsys: pytest.CaptureFixture[str]
-) -> None:
-    importable.write(HELPER, "VALUE = 1\n")
-    importable.write(TEST, GOOD_TEST)
-    importable.series(("helper", [HELPER]), ("tests", [TEST]))
-    for slug in ("helper", "tests"):
-        verify(importable, slug, f"pytest {TEST}")
-    status, out = walked(importable, capsys)
-    assert status == 1
-    assert f"tests: {TEST}, which the Verify line names, is not there after this patch" in out
-    assert "not good: 0001-helper.patch" in out
+def test_independence_need_that_is_not_said_is_found(fork: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+    feature(fork, "core", "core", uses="family")  # does not work without the family
+    feature(fork, "family", "core, to take or leave")
+    feature(fork, "poll", "follow-up")
+    feature(fork, "follow", "follow-up", uses="poll")
+    fork.edit(NAMES, "POLL = 1\n", "POLL = 2\n")
+    fork.commit("twice", NAMES, trailers="Verify: pytest x\nPart: follow-up")
+    found = independent(fork)
+    assert found["core"] == found["0004-follow"] == "tests (pydantic 2)"
+    assert found["0005-twice"] == "cherry-pick"
+    assert found["all, in order"] == ""
+    assert "cherry-pick tree" == found["all, in the opposite order"]
+    assert f"'feat: twice' does not fit: {NAMES}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("text", "check"),
-    [("import os\n", "ruff check"), ("VALUE=1\n", "ruff format"), ("import warnings; warnings.warn('x')\n", "ruff")],
+    ("part", "needs", "says"),
+    [("", "", "no Part line"), ("follow-up", "poll", "needs 'poll', which is no one follow-up before it")],
 )
-def test_walk_untidy_file_is_named(importable: Fork, capsys: pytest.CaptureFixture[str], text: str, check: str) -> None:
-    importable.write(HELPER, text)
-    importable.write("pyproject.toml", "")
-    importable.write(TEST, "def test_x() -> None: ...\n")
-    importable.series(("helper", [HELPER, TEST]))
-    verify(importable, "helper", f"pytest {TEST}")
-    status, out = walked(importable, capsys, "--quick")
-    assert status == 1
-    assert f"{check}" in out and "FAILED" in out
-
-
-def test_walk_package_that_does_not_import_is_named_though_the_next_patch_mends_it(
-    importable: Fork, capsys: pytest.CaptureFixture[str]
+def test_independence_without_its_lines_refuses(
+    fork: Fork, part: str, needs: str, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    importable.write("src/openai/__init__.py", "from openai.lib.background.helper import VALUE as VALUE\n")
-    importable.write(HELPER, "VALUE = 1\n")
-    importable.write(TEST, GOOD_TEST)
-    importable.series(("export", ["src/openai/__init__.py", TEST]), ("helper", [HELPER]))
-    for slug in ("export", "helper"):
-        verify(importable, slug, f"pytest {TEST}")
-    status, out = walked(importable, capsys, "--quick")
-    assert status == 1
-    assert "0001-export.patch: git am ok, import FAILED" in out
-    assert "0002-helper.patch: git am ok, import ok" in out
-
-
-def test_walk_patch_that_does_not_apply_ends_the_walk(importable: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    importable.write(HELPER, "VALUE = 1\n")
-    importable.write(TEST, GOOD_TEST)
-    importable.series(("helper", [HELPER, TEST]))
-    verify(importable, "helper", f"pytest {TEST}")
-    assert importable.refresh() == 0
-    patch = importable.root / "patches" / "0001-helper.patch"
-    patch.write_text(patch.read_text().replace("@@ -0,0 +1 @@", "@@ -1,2 +1 @@"))
-    capsys.readouterr()
-    assert walk.main([], importable.root) == 1
-    assert "0001-helper.patch: git am FAILED" in capsys.readouterr().out
-
-
-def patch(line: str, number: int = 1) -> series.Patch:
-    return series.Patch(number, "helper", "feat: helper", f"Why.\n\nBug: x\n{line}\n", ("src/*",))
-
-
-@pytest.mark.parametrize(
-    "line", ["Verify: make test", "Verify: pytest", "Verify: pytest -k x", "Verify: pytest tests --co", "Bug: none"]
-)
-def test_walk_verify_line_that_is_not_pytest_and_paths_refuses(line: str) -> None:
-    with pytest.raises(Refusal, match="the Verify line of helper has to be `pytest` and paths"):
-        walk.verify(patch(line))
-
-
-def test_walk_verify_line_gives_its_paths_and_when_they_are_due() -> None:
-    assert walk.verify(patch("Verify: pytest tests/a.py tests/b.py::test_c", 2)) == (
-        ["tests/a.py", "tests/b.py::test_c"],
-        2,
-    )
-    assert walk.verify(patch("Verify: pytest tests/a.py (with patch 5)", 2)) == (["tests/a.py"], 5)
-    with pytest.raises(Refusal, match="names the earlier patch 1"):
-        walk.verify(patch("Verify: pytest tests/a.py (with patch 1)", 2))
-
-
-def test_walk_deferred_tests_run_with_the_patch_that_their_verify_line_names(
-    importable: Fork, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = "tests/lib/test_other.py"
-    importable.write(HELPER, "VALUE = 2\n")
-    importable.write(TEST, GOOD_TEST)
-    importable.write(other, "def test_other() -> None: ...\n")
-    importable.series(("helper", [HELPER]), ("tests", [TEST, other]))
-    verify(importable, "helper", f"pytest {TEST} (with patch 2)")
-    verify(importable, "tests", f"pytest {other}")
-    status, out = walked(importable, capsys)
-    assert status == 1
-    assert "0001-helper.patch: git am ok, import ok, ruff check ok, ruff format ok (verified with patch 2)" in out
-    assert (
-        "0002-tests.patch: git am ok, import ok, ruff check ok, ruff format ok, tests FAILED (1 failed, 1 passed" in out
-    )
-    importable.edit("patches/series.toml", "(with patch 2)", "(with patch 3)")
-    assert importable.refresh() == 0
-    assert walk.main([], importable.root) == 1
-    assert "names patch 3, but there are 2" in capsys.readouterr().err
-
-
-def test_sdist_that_is_not_the_wheel_refuses(importable: Fork, tmp_path: Path) -> None:
-    upstream = importable.upstream()
-    sdist.unpack(importable.root, VERSION, tmp_path / "good")
-    (tmp_path / "good" / "src/openai/models.py").write_text("changed\n")
-    with pytest.raises(Refusal, match="src/openai/models.py of openai .* differs between"):
-        sdist.check(upstream, tmp_path / "good")
-    (tmp_path / "good" / "src/openai/models.py").unlink()
-    with pytest.raises(Refusal, match="src/openai/models.py of openai .* is in the wheel only"):
-        sdist.check(upstream, tmp_path / "good")
+    feature(fork, "core", part or "core")
+    feature(fork, "follow", part, needs=needs)
+    assert walked(fork, "--independence") == 1
+    assert says in capsys.readouterr().err
