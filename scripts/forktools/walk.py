@@ -27,13 +27,14 @@ TOOLS = Path(sys.executable).parent
 def walk(series: Series, pythons: Mapping[str, Path], *, quick: bool) -> list[Step]:
     """One step for each patch, in order."""
     steps: list[Step] = []
+    own = {commit: verify(commit) for commit in series.commits()}
     with bench(series, pythons) as place:
-        for commit in series.commits():
+        for commit, tests in own.items():
             place.git.must("checkout", "--quiet", "--detach", commit.sha)
             step = Step(commit.name)
             look(place, step, commit)
             if not quick:
-                place.test(step, verify(commit))
+                place.test(step, tests)
             print(step, flush=True)
             steps.append(step)
     return steps

@@ -56,7 +56,15 @@ class Bench:
                 outcomes = recorded.run(
                     python,
                     self.folder,
-                    ["-o", "addopts=--tb=short", "-n", "2", "-p", "no:cacheprovider", *tests],
+                    [
+                        "-o",
+                        "addopts=--tb=short",
+                        "-n",
+                        "2" if len(tests) > 3 else "0",
+                        "-p",
+                        "no:cacheprovider",
+                        *tests,
+                    ],
                     variables=self.variables,
                     target=self.folder.with_name(f"{FOLDER}.json"),
                     import_from=[self.folder / "src"],

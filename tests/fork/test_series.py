@@ -31,7 +31,8 @@ def test_lay_in_a_clone_elsewhere_gives_the_same_tree_and_the_same_commits(patch
 def test_lay_twice_at_once_in_a_fresh_clone_is_as_good_as_once(patched: Fork, tmp_path: Path) -> None:
     other = patched.clone(tmp_path / "other")
     with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(lambda _: other.lay(), range(2))) == [0, 0]
+        both = [pool.submit(other.lay) for _ in range(2)]
+        assert [one.result() for one in both] == [0, 0]
     assert other.snapshot() == patched.snapshot()
 
 
