@@ -12,7 +12,6 @@ is done and what a person still has to do.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import argparse
@@ -20,12 +19,10 @@ from typing import Mapping, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from . import ROOT, Refusal, pin, sdist, compose, refresh, recorded, variables_without
+from . import ROOT, Refusal, pin, sdist, budget, refresh, recorded, variables_without
 from .git import Git
-from .series import TIP, WRITTEN, UPSTREAM, Series, alone
+from .series import TIP, FROM, ONTO, WRITTEN, UPSTREAM, Series, alone
 
-# While a rebase is under way: the base of the new release, and the commits that were the series when it began.
-ONTO, FROM = "refs/rebase/onto", "refs/rebase/from"
 # Far more than the tests take; a series that does not fit may wait for ever.
 LONGEST_SECONDS = 1800
 _HELP = "mend it there, then scripts/rebase --continue; or scripts/rebase --abort. The repository is as it was."
@@ -85,8 +82,7 @@ def finish(series: Series, git: Git, run_tests: RunTests) -> list[str]:
     done.append(_tested(series, new, carried, run_tests))
     install(series, new, carried, upstream)
     done.append("pin, LICENSE, patches, SHA256SUMS and NOTICE rewritten, the tree is laid")
-    budget = refresh.budget(series)
-    left = [] if budget.within else [f"the series changes more of upstream's lines than it may:\n{budget.table()}"]
+    left = [] if budget.within(series) else [f"fewer lines in upstream's files:\n{budget.table(series)}"]
     if where := mentions(series.root, old.upstream):
         left.append(f"{old.upstream} is still written in {', '.join(where)}")
     left += [
@@ -104,18 +100,15 @@ def install(series: Series, new: pin.Pin, carried: str, upstream: pin.Upstream) 
     project = (root / pin.PYPROJECT).read_text(encoding="utf-8")
     files = refresh.projected(series, new, ONTO, carried)
     files |= {pin.PYPROJECT: new.written(project).encode(), "LICENSE": upstream.licence}
-    texts = {name.removeprefix("patches/"): text.decode() for name, text in files.items() if name.endswith(".patch")}
-    compose.check_sums(
-        compose.apply_series(texts, upstream.files), compose.parse_sums(files[compose.SUMS].decode("utf-8"))
-    )
+    refresh.prove(files, upstream)
     paths = {*files, *(f"patches/{name}" for name in series.patches())}
     kept = {path: (root / path).read_bytes() if (root / path).is_file() else None for path in paths}
     try:
         series.move(old, carried)
-        _put(root, {path: files.get(path) for path in paths})
+        refresh.put(root, {path: files.get(path) for path in paths})
         series.point({UPSTREAM: series.ref(ONTO) or "", TIP: carried, WRITTEN: carried})
     except BaseException:
-        _put(root, kept)
+        refresh.put(root, kept)
         series.move(carried, old)
         raise
 
@@ -161,16 +154,6 @@ def mentions(root: Path, version: str) -> list[str]:
     word = rf"(^|[^0-9.]){re.escape(version)}([^0-9.]|\.[^0-9]|\.?$)"
     done = Git.of(root).run("grep", "--untracked", "-InE", word, *where)
     return [":".join(line.split(":", 2)[:2]) for line in done.out.decode("utf-8", "replace").splitlines()]
-
-
-def _put(root: Path, files: Mapping[str, bytes | None]) -> None:
-    for path, content in files.items():
-        if content is None:
-            (root / path).unlink(missing_ok=True)
-        else:
-            part = root / f"{path}.part"
-            part.write_bytes(content)
-            os.replace(part, root / path)
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT, run_tests: RunTests = pytest_there) -> int:

@@ -13,26 +13,16 @@ from __future__ import annotations
 import os
 import re
 import sys
-import json
-import tarfile
 import argparse
 from typing import Mapping, Iterable, Sequence
 from pathlib import Path
-from dataclasses import dataclass
 
-from . import ROOT, Refusal, pin, sdist, compose
+from . import ROOT, Refusal, pin, budget, compose
 from .git import Git
-from .series import TIP, WRITTEN, UPSTREAM, Commit, Series, alone
+from .series import TIP, ONTO, FOLDING, WRITTEN, UPSTREAM, Commit, Series, alone
 
 WORK = "work"
-# The commit with the fixups on top, as long as folding them has stopped at a conflict.
-FOLDING = "refs/fold/edits"
-
-# Over all files of upstream, when the whole series is applied.
-MOST_ADDED, MOST_REMOVED = 200, 5
-# What upstream's generator rewrites: its own list in the sdist, or where there is none, what it has said.
-_INVENTORY = "scripts/castiron/generated-files.json"
-_GENERATED = re.compile(r"api\.md|src/openai/(__init__|_client)\.py|src/openai/(resources|types)/.*")
+_MEND = "Mend it there, then run scripts/refresh again, or scripts/refresh --abort. The edits are where they were."
 
 # A conventional commit, as upstream writes them, and what a message of ours says at its end.
 _SUBJECT = re.compile(r"[a-z]+(\([a-z0-9_./-]+\))?!?: [\x20-\x7e]+")
@@ -75,9 +65,7 @@ def fold(series: Series, into: str | None, within: Sequence[str]) -> list[str]:
     done = git.run("rebase", "--quiet", "--interactive", "--autosquash", "--keep-empty", UPSTREAM)
     if done.status:
         series.point({FOLDING: fixed})
-        raise Refusal(
-            f"{stopped(git)}\nMend it there, then run scripts/refresh again, or scripts/refresh --abort. The edits are where they were."
-        )
+        raise Refusal(f"{stopped(git)}\n{_MEND}")
     adopt(series, git, tip, fixed)
     return edited
 
@@ -90,9 +78,7 @@ def resume(series: Series) -> bool:
         abort(series)
         return False
     if in_progress(git):
-        raise Refusal(
-            f"{stopped(git)}\nMend it there, then run scripts/refresh again, or scripts/refresh --abort. The edits are where they were."
-        )
+        raise Refusal(f"{stopped(git)}\n{_MEND}")
     if git.ask("rev-parse", "HEAD") == fixed:  # git rebase --abort
         abort(series)
         return False
@@ -193,25 +179,31 @@ def write(series: Series) -> list[str]:
     """Writes what differs and removes what is no more; returns one line for each."""
     for commit in series.commits():
         check_message(commit)
-    files = projected(series, pin.load(series.root))
-    wrong = differences(series.root, files)
+    pinned = pin.load(series.root)
+    files = projected(series, pinned)
+    wrong = sorted(differences(series.root, files))
     if wrong:
-        # The patches, applied the way the build applies them, have to give the tree again.
-        upstream = pin.cached(series.root, pin.load(series.root).upstream)
-        texts = {
-            name.removeprefix("patches/"): text.decode() for name, text in files.items() if name.endswith(".patch")
-        }
-        results = compose.apply_series(texts, upstream.files)
-        compose.check_sums(results, compose.parse_sums(files[compose.SUMS].decode()))
-    for path in wrong:
-        if path in files:
-            part = series.root / f"{path}.part"
-            part.write_bytes(files[path])
-            os.replace(part, series.root / path)
-        else:
-            (series.root / path).unlink()
+        prove(files, pin.cached(series.root, pinned.upstream))
+    put(series.root, {path: files.get(path) for path in wrong})
     series.point({WRITTEN: series.tip()})
-    return [f"{'rewritten' if path in files else 'removed'}: {path}" for path in sorted(wrong)]
+    return [f"{'rewritten' if path in files else 'removed'}: {path}" for path in wrong]
+
+
+def prove(files: Mapping[str, bytes], upstream: pin.Upstream) -> None:
+    """Raises Refusal unless the patches among `files`, applied the way the build applies them, give the tree again."""
+    texts = {path: text.decode() for path, text in files.items() if path.endswith(".patch")}
+    compose.check_sums(compose.apply_series(texts, upstream.files), compose.parse_sums(files[compose.SUMS].decode()))
+
+
+def put(root: Path, files: Mapping[str, bytes | None]) -> None:
+    """Writes files, each at once, and removes those that are None."""
+    for path, content in files.items():
+        if content is None:
+            (root / path).unlink(missing_ok=True)
+        else:
+            part = root / f"{path}.part"
+            part.write_bytes(content)
+            os.replace(part, root / path)
 
 
 def check(series: Series) -> list[str]:
@@ -228,71 +220,6 @@ def check(series: Series) -> list[str]:
         )
     lines += [f"{path}: differs from the commits" for path in series.paths(tip, series.tree())]
     return lines + [f"{path}: {what}" for path, what in differences(series.root, projected(series, pinned)).items()]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Lines (added, removed) in upstream's existing files: for each patch, there in generated files, for each file."""
-
-    patches: Mapping[str, tuple[int, int]]
-    generated: Mapping[str, tuple[int, int]]
-    files: Mapping[str, tuple[int, int]]
-
-    @property
-    def total(self) -> tuple[int, int]:
-        """Of the whole series, where a line that one patch adds and another removes counts for nothing."""
-        return _sum(self.files.values())
-
-    @property
-    def within(self) -> bool:
-        """Whether it is no more than it may be."""
-        return self.total[0] <= MOST_ADDED and self.total[1] <= MOST_REMOVED
-
-    def table(self) -> str:
-        """For a person."""
-        rows = ["  in upstream's files    of them generated"]
-        for name, (added, removed) in self.patches.items():
-            plus, minus = self.generated[name]
-            rows.append(f"  {f'+{added} -{removed}':>19}    {f'+{plus} -{minus}':>17}  {name}")
-        rows += ["", *(f"  {f'+{added} -{removed}':>19}  {path}" for path, (added, removed) in self.files.items())]
-        added, removed = self.total
-        return "\n".join([*rows, f"  {f'+{added} -{removed}':>19}  in all, of at most +{MOST_ADDED} -{MOST_REMOVED}"])
-
-
-def budget(series: Series) -> Budget:
-    """Counts the lines."""
-    theirs = set(series.listed(UPSTREAM))
-    made = generated(series)
-
-    def count(old: str, new: str) -> dict[str, tuple[int, int]]:
-        rows = series.git.must("diff-tree", "-r", "-z", "--numstat", "--no-renames", old, new).names
-        parts = [row.split("\t") for row in rows]
-        return {path: (int(added), int(removed)) for added, removed, path in parts if path in theirs}
-
-    of = {commit.name: count(f"{commit.sha}^", commit.sha) for commit in series.commits()}
-    return Budget(
-        {name: _sum(files.values()) for name, files in of.items()},
-        {name: _sum(pair for path, pair in files.items() if path in made) for name, files in of.items()},
-        count(UPSTREAM, TIP),
-    )
-
-
-def generated(series: Series) -> set[str]:
-    """The files of the base that upstream's generator rewrites."""
-    version = series.version()
-    with tarfile.open(sdist.fetch(series.root, version)) as tar:
-        try:
-            content = tar.extractfile(f"{pin.PACKAGE}-{version}/{_INVENTORY}")
-        except KeyError:
-            content = None
-        if content is not None:
-            return set(json.loads(content.read())["files"])
-    return {path for path in series.listed(UPSTREAM) if _GENERATED.fullmatch(path)}
-
-
-def _sum(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    found = list(pairs)
-    return sum(added for added, _ in found), sum(removed for _, removed in found)
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
@@ -322,26 +249,28 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
                 abort(series)
             if not options.budget and not options.abort:
                 return _refresh(series, options.into, options.paths)
-        found = budget(series)
         if options.budget:
-            print(found.table())
-        return 0 if found.within else 1
+            print(budget.table(series))
+        return 0 if options.abort or budget.within(series) else 1
     except Refusal as refusal:
         print(f"refresh: {refusal}", file=sys.stderr)
         return 1
 
 
 def _refresh(series: Series, into: str | None, within: Sequence[str]) -> int:
+    if series.ref(ONTO):
+        raise Refusal(
+            "a rebase is under way: scripts/rebase --continue goes on with it, scripts/rebase --abort forgets it."
+        )
     resume(series)
     series.lay()  # patches/ may be newer than the commits: another branch, a pull
     fold(series, into, within)
     print("\n".join(write(series)) or "nothing to rewrite")
     if left := series.paths(series.tip(), series.tree()):
         print(f"in no patch yet: {', '.join(left)}")
-    found = budget(series)
-    if not found.within:
-        print(found.table())
-    return 1 if left or not found.within else 0
+    if not (within_budget := budget.within(series)):
+        print(budget.table(series))
+    return 1 if left or not within_budget else 0
 
 
 if __name__ == "__main__":

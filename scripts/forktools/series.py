@@ -48,6 +48,10 @@ _FORMAT = (
 )
 
 TIP, UPSTREAM, WRITTEN = "refs/heads/series", "refs/tags/upstream", "refs/series/written"
+# The commits with the fixups on top, as long as folding them has stopped at a conflict (see refresh).
+FOLDING = "refs/fold/edits"
+# While a rebase is under way: the base of the new release, and the series when it began (see rebase).
+ONTO, FROM = "refs/rebase/onto", "refs/rebase/from"
 
 
 @dataclass(frozen=True)

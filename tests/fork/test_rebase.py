@@ -90,6 +90,8 @@ def test_rebase_conflict_changes_nothing_and_is_mended_with_git(
         assert repository.rebase(*arguments, tests=Stand()) == 1
         error = capsys.readouterr().err
         assert f"conflict in {CLIENT}, at 'feat: hooks'" in error and "scripts/rebase --continue" in error
+    assert repository.refresh() == 1
+    assert "a rebase is under way" in capsys.readouterr().err
     assert repository.snapshot() == before
     merged = client(third="line three\nhook\n").replace("line 20\n", "line twenty\n")
     repository.mend(CLIENT, merged)

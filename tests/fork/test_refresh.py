@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forktools import compose, refresh
+from forktools import budget, compose
 from tests.fork.support import OWN, TEST, CLIENT, MODELS, PROJECT, VERSION, Fork
 
 ERRORS, HOOKS = "patches/0001-errors.patch", "patches/0002-hooks.patch"
@@ -288,6 +288,6 @@ def test_budget_counts_upstreams_files_and_the_generated_among_them(
     assert ["+3", "-2", "+0", "-0", "0002-hooks"] in lines
     assert ["+1", "-0", "+1", "-0", "0003-names"] in lines
     assert ["+4", "-2", "in", "all,", "of", "at", "most", "+200", "-5"] in lines
-    monkeypatch.setattr(refresh, "MOST_ADDED", 3)
+    monkeypatch.setattr(budget, "MOST_ADDED", 3)
     assert patched.refresh("--budget") == 1
     assert patched.refresh() == 1
