@@ -6,6 +6,7 @@ The fork is a pin and a series; everything else is computed from them:
     compose  pin + patches/, without git: the wheel
     git      git that nothing outside the call reaches
     series   one commit for each patch, in a git directory over the work tree of this repository
+    lay      the commits into the tree, never over an edit
     refresh  the edits into the patches, with --check and --budget
     rebase   the series onto another release
     walk     every patch alone, on upstream's sdist, with linters and tests

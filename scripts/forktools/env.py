@@ -46,9 +46,7 @@ def main() -> int:
                 return status
         if options.tools and not stale and SERIES.is_dir():
             return 0
-        status = subprocess.run(
-            [str(PYTHON), "-m", "forktools.series", "--lay"], cwd=ROOT, env=_environment()
-        ).returncode
+        status = subprocess.run([str(PYTHON), "-m", "forktools.lay"], cwd=ROOT, env=_environment()).returncode
         if status or not stale:
             return status
         _say("installing the fork as editable")

@@ -19,7 +19,7 @@ from typing import Mapping, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from . import ROOT, Refusal, pin, sdist, budget, refresh, recorded, variables_without
+from . import ROOT, Refusal, lay, pin, sdist, budget, refresh, recorded, variables_without
 from .git import Git
 from .series import TIP, FROM, ONTO, WRITTEN, UPSTREAM, Series, alone
 
@@ -104,12 +104,12 @@ def install(series: Series, new: pin.Pin, carried: str, upstream: pin.Upstream) 
     paths = {*files, *(f"patches/{name}" for name in series.patches())}
     kept = {path: (root / path).read_bytes() if (root / path).is_file() else None for path in paths}
     try:
-        series.move(old, carried)
+        lay.move(series, old, carried)
         refresh.put(root, {path: files.get(path) for path in paths})
         series.point({UPSTREAM: series.ref(ONTO) or "", TIP: carried, WRITTEN: carried})
     except BaseException:
         refresh.put(root, kept)
-        series.move(carried, old)
+        lay.move(series, carried, old)
         raise
 
 

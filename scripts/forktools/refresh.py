@@ -17,7 +17,7 @@ import argparse
 from typing import Mapping, Iterable, Sequence
 from pathlib import Path
 
-from . import ROOT, Refusal, pin, budget, compose
+from . import ROOT, Refusal, lay, pin, budget, compose
 from .git import Git
 from .series import TIP, ONTO, FOLDING, WRITTEN, UPSTREAM, Commit, Series, alone
 
@@ -98,7 +98,7 @@ def adopt(series: Series, git: Git, tip: str, fixed: str) -> None:
             f"{', '.join(other)}: not what the edit made of it, so nothing was taken over; amend it in {git.folder}, or "
             "scripts/refresh --abort."
         )
-    series.move(tip, new)
+    lay.move(series, tip, new)
     series.point({TIP: new})
     abort(series)
 
@@ -263,7 +263,7 @@ def _refresh(series: Series, into: str | None, within: Sequence[str]) -> int:
             "a rebase is under way: scripts/rebase --continue goes on with it, scripts/rebase --abort forgets it."
         )
     resume(series)
-    series.lay()  # patches/ may be newer than the commits: another branch, a pull
+    lay.lay(series)  # patches/ may be newer than the commits: another branch, a pull
     fold(series, into, within)
     print("\n".join(write(series)) or "nothing to rewrite")
     if left := series.paths(series.tip(), series.tree()):

@@ -4,11 +4,9 @@
     series           one commit for each patch on it; what the tree was last laid from
     series/written   the commits that patches/ was last read from or written to
 
-Promises: the tree *is* the work tree, so that nothing is copied, and git itself knows what was edited. `lay` brings what
-is missing, moves what is as it was laid when patches/ or the pin changed, and never overwrites or removes an edit: one
-that stands where something new has to be stops it, named, before anything is written. The same patches give the same
-commits on every machine. Rewriting happens in linked work trees below .upstream, never in the tree. Commits that
-somebody made are never thrown away.
+Promises: the tree *is* the work tree, so that nothing is copied, and git itself knows what was edited. The same patches
+give the same commits on every machine, and the same commits the same patches. Rewriting happens in linked work trees
+below .upstream, never in the tree.
 """
 
 from __future__ import annotations
@@ -257,78 +255,16 @@ class Series:
             parent = self.git.ask("commit-tree", self.git.ask("rev-parse", tree), "-p", parent, text=message)
         return parent
 
-    def lay(self) -> list[str]:
-        """Brings commits and tree up to patches/ and the pin; returns the paths with edits that are in no patch yet."""
-        git_.create(self.directory)
-        old = self.ref(TIP) and self.tip()
-        refs = self._source(self.base(pin.load(self.root).upstream), old)
-        edits = self.move(old, refs[TIP])
-        self.point(refs)
-        return edits
-
     def point(self, refs: Mapping[str, str]) -> None:
         """Sets refs, all or none."""
         self.git.must(
             "update-ref", "--stdin", text="".join(f"update {name} {at}\n" for name, at in refs.items()).encode()
         )
 
-    def _source(self, base: str, old: str | None) -> dict[str, str]:
-        """What the refs are to be: from the commits that are there, or from patches/, whichever has moved."""
-        mails = self.patches()
-        written, upstream = self.ref(WRITTEN), self.ref(UPSTREAM)
-        if old is not None and written is not None and upstream is not None:
-            ours, theirs = self.mails(upstream, old), self.mails(upstream, written)
-            if base == upstream and mails == ours:
-                return {TIP: old, WRITTEN: old}
-            if ours != theirs:
-                # Commits that are in no patch yet, or of which some are, because refresh was interrupted.
-                names = {*mails, *ours, *theirs}
-                if base == upstream and all(mails.get(name) in (ours.get(name), theirs.get(name)) for name in names):
-                    return {TIP: old}
-                raise Refusal(
-                    "patches/ or the pin has changed, and so have the commits, which are in no patch yet. To go on from "
-                    "patches/, with what the commits did as edits: scripts/series reset --soft series/written; to go on "
-                    "from the commits: git checkout patches pyproject.toml. Then again."
-                )
-        tip = self.applied(base, mails)
-        return {UPSTREAM: base, TIP: tip, WRITTEN: tip}
-
-    def move(self, old: str | None, new: str) -> list[str]:
-        """Moves the tree from one commit to another and returns the paths with edits, which all stay as they are.
-
-        What is missing of upstream's files is laid; a missing file of our own is an edit, which removed it. Raises
-        Refusal, before anything is written, and names every file whose edit stands where something new has to be.
-        """
-        with self.index(keep=True) as git:
-            if old is None:
-                git.must("read-tree", new)
-                git.run("checkout-index", "--all", "--quiet")  # what is there stays as it is
-                self.stage(git)
-            else:
-                self.stage(git)
-                gone = set(_differ(git, old, "--diff-filter=D")) & set(self.listed(UPSTREAM))
-                if gone:
-                    paths = "\0".join(sorted(gone)).encode()
-                    git.must("checkout", "--quiet", old, "--pathspec-from-file=-", "--pathspec-file-nul", text=paths)
-                if collide := sorted({*self.paths(old, new)} & {*_differ(git, old)} & {*_differ(git, new)}):
-                    raise Refusal(
-                        f"{', '.join(collide)}: edited, and the edit is in no patch, but patches/ has something new for "
-                        "it; nothing was laid. `scripts/series diff` shows the edits: put that one aside, then again."
-                    )
-                git.must("read-tree", "-m", "-u", old, new)
-            edits = _differ(git, new)
-            git.must("read-tree", "-m", new)  # so that an edit is one for `scripts/series diff`, too
-        return edits
-
-
-def _differ(git: Git, tree: str, *options: str) -> list[str]:
-    """The paths in which the index differs from a tree."""
-    return git.must("diff-index", "--cached", "-z", "--name-only", "--no-renames", *options, tree).names
-
 
 @contextmanager
-def alone(root: Path) -> Generator[None]:
-    """One at a time in the repository at `root`; a second one waits."""
+def alone(root: Path, name: str = "series") -> Generator[None]:
+    """One with this name at a time in the repository at `root`; a second one waits."""
     try:
         import fcntl
     except ImportError:  # no such lock on this system; two runs at the same time are then the user's affair
@@ -336,32 +272,23 @@ def alone(root: Path) -> Generator[None]:
         return
     folder = root / pin.CACHE
     folder.mkdir(exist_ok=True)
-    with open(folder / "series.lock", "w") as lock:
+    with open(folder / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """scripts/series: git on the series. With --lay alone, the part of scripts/bootstrap: lays the tree."""
-    given = sys.argv[1:] if arguments is None else arguments
+    """scripts/series: git on the series."""
     series = Series(root)
-    try:
-        if given == ["--lay"]:
-            with alone(root):
-                if edits := series.lay():
-                    print(f"series: edited, and in no patch yet: {', '.join(edits)}", file=sys.stderr)
-            return 0
-        if series.ref(TIP) is None:
-            raise Refusal(f"{series.directory.name} is not there yet; scripts/bootstrap makes it.")
-    except Refusal as refusal:
-        print(f"series: {refusal}", file=sys.stderr)
+    if series.ref(TIP) is None:
+        print(f"series: {series.directory.name} is not there yet; scripts/bootstrap makes it.", file=sys.stderr)
         return 1
     # The person's own editor, if one is named: `scripts/series rebase -i upstream`.
-    editors = {key: os.environ[key] for key in ("GIT_EDITOR", "GIT_SEQUENCE_EDITOR") if key in os.environ}
-    quiet = ("GIT_EDITOR", "GIT_SEQUENCE_EDITOR")
-    variables = {key: value for key, value in git_.environment().items() if key not in quiet} | editors
-    sys.stdout.flush()
+    editors = ("GIT_EDITOR", "GIT_SEQUENCE_EDITOR")
+    variables = {key: value for key, value in git_.environment().items() if key not in editors}
+    variables |= {key: os.environ[key] for key in editors if key in os.environ}
     os.chdir(root)
+    given = sys.argv[1:] if arguments is None else arguments
     os.execvpe("git", ["git", *series.git.where, *given], variables)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from . import ROOT, Refusal, pin, matrix, independence, interpreters
 from .series import Commit, Series, alone
-from .workbench import Step, Bench, bench
+from .workbench import FOLDER, Step, Bench, bench
 
 TOOLS = Path(sys.executable).parent
 
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             lane = matrix.Lane(interpreters.running(), pydantic_v1=True)
             pythons["pydantic 1.10"] = matrix.prepare(root, lane)
         run = independence.run if options.independence else walk
-        with alone(root):
+        with alone(root, FOLDER):
             steps = run(series, pythons, quick=options.quick)
     except Refusal as refusal:
         print(f"walk-series: {refusal}", file=sys.stderr)

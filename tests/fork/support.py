@@ -11,7 +11,15 @@ import subprocess
 from typing import Mapping
 from pathlib import Path
 
-from forktools import ROOT, pin as pin_, rebase as rebase_, series as series_, compose as compose_, refresh as refresh_
+from forktools import (
+    ROOT,
+    lay as lay_,
+    pin as pin_,
+    rebase as rebase_,
+    series as series_,
+    compose as compose_,
+    refresh as refresh_,
+)
 from forktools.git import environment
 
 VERSION = "1.2.0"
@@ -91,7 +99,7 @@ class Fork:
         return compose_.compose(self.root, self.upstream())
 
     def lay(self) -> int:
-        return series_.main(["--lay"], self.root)
+        return lay_.main(self.root)
 
     def refresh(self, *arguments: str) -> int:
         return refresh_.main(list(arguments), self.root)

@@ -43,7 +43,7 @@ def test_bootstrap_in_a_fresh_clone_then_edit_then_refresh(tmp_path: Path) -> No
     before = (clone / EDITED).read_text()
     (clone / EDITED).write_text(before + "# mine\n")
     third = script(clone, "scripts/bootstrap")
-    assert (third.returncode, third.stderr) == (0, f"series: edited, and in no patch yet: {EDITED}\n")
+    assert (third.returncode, third.stderr) == (0, f"lay: edited, and in no patch yet: {EDITED}\n")
 
     homeless = script(clone, "scripts/refresh")
     assert homeless.returncode == 1

@@ -100,7 +100,7 @@ def test_lay_after_a_pull_stops_at_an_edit_that_collides_and_changes_nothing(
     patched.edit(CLIENT, "line 9\n", "line nine\n")
     before = patched.snapshot()
     assert patched.lay() == 1
-    assert f"series: {CLIENT}: edited, and the edit is in no patch" in capsys.readouterr().err
+    assert f"lay: {CLIENT}: edited, and the edit is in no patch" in capsys.readouterr().err
     assert patched.refresh("--check") == 1
     assert patched.snapshot() == before
     patched.edit(CLIENT, "line nine\n", "line 9\n")
