@@ -3,7 +3,9 @@
 The fork is a pin and a series; everything else is computed from them:
 
     pin      the pin in pyproject.toml, and the release that it names, every file checked against its RECORD
+    diff     a patch, read by the letter
     compose  pin + patches/, without git: the wheel
+    installed  whether an installed wheel is that one
     git      git that nothing outside the call reaches
     series   one commit for each patch, in a git directory over the work tree of this repository
     lay      the commits into the tree, never over an edit

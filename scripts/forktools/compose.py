@@ -2,12 +2,7 @@
 
 Promises: a hunk goes exactly where it says or nothing is composed (no fuzz, no offset, no whitespace forgiven), every
 file that the patches change has the SHA-256 recorded in patches/SHA256SUMS, and every other file is upstream's to the
-byte. What is refused leaves nothing behind.
-
-The patches are parsed with unidiff. It is typed, maintained and strict about the counts in a hunk's header, and keeps
-line ends as they are; placing a hunk is then one comparison. whatthepatch (which also applies) silently drops lines
-beyond the counts and cuts lines at form feeds; patch-ng takes a file that is already patched, or has other line ends,
-for a success.
+byte. Nothing is read through a link, nothing outside the package is written, and what is refused leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -18,10 +13,7 @@ from typing import Mapping, Iterator
 from pathlib import Path
 from dataclasses import dataclass
 
-from unidiff.patch import Hunk, PatchSet, PatchedFile
-from unidiff.errors import UnidiffParseError
-
-from . import Refusal
+from . import Refusal, diff, pin as pins
 from .pin import PREFIX, PACKAGE, Pin, Upstream, digest
 
 SUMS = "patches/SHA256SUMS"
@@ -29,8 +21,7 @@ NOTICE = "NOTICE"
 HOME = f"{PREFIX}{PACKAGE}/"
 OWN = f"{HOME}lib/background/"
 
-# How a patch names the file that is not there yet, or is no more.
-_NO_FILE = "/dev/null"
+_PATCH = re.compile(r"[0-9]{4}-[A-Za-z0-9_.+-]+\.patch")
 _SUM = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<path>\S.*)")
 
 
@@ -59,83 +50,92 @@ def compose(root: Path, upstream: Upstream) -> Composed:
 
 
 def check_own(root: Path, composed: Composed, upstream: Upstream) -> None:
-    """Raises Refusal when a file of our own, which is in the tree as well, is not what the patches make of it."""
-    there = {
-        path.relative_to(root).as_posix(): path
-        for path in sorted((root / OWN).rglob("*"))
-        if path.is_file() and not path.name.startswith(".") and path.suffix != ".pyc"
-    }
-    added = {path: root / path for path in composed.changed if path not in upstream.files and (root / path).is_file()}
-    wrong = [path for path, file in {**there, **added}.items() if file.read_bytes() != composed.files.get(path)]
-    if wrong:
+    """Raises Refusal when a file of our own, which is in the tree as well, is not what the patches make of it.
+
+    In the folder of our own there may be nothing else: no link, no leftover of an editor, nothing hidden.
+    """
+    theirs = [path for path in composed.changed if path not in upstream.files and os.path.lexists(root / path)]
+    found = sorted({*_below(root, OWN.rstrip("/")), *theirs})
+    if wrong := [path for path in found if path not in composed.files]:
+        raise Refusal(f"{', '.join(wrong)}: in no patch; scripts/refresh --into puts it into one, if it belongs there.")
+    if wrong := [path for path in found if pins.content(root, path) != composed.files[path]]:
         raise Refusal(f"{', '.join(wrong)}: edited, and the edit is in no patch; scripts/refresh puts it into one.")
 
 
 def lay_missing(root: Path, composed: Composed, *, keep_edits: bool) -> None:
     """Writes the files that are missing in the tree, for an editable install, which needs no git.
 
-    keep_edits: leave a file that is there and another one. Otherwise Refusal, naming them, before anything is written.
+    keep_edits: leave a file that is there and another one. Otherwise Refusal, naming them, before anything is written;
+    our own package stays as it stands in any case.
     """
+    for path in composed.files:
+        _check_place(root, path)
     there = {path: root / path for path in composed.files if (root / path).is_file()}
-    other = [path for path, file in there.items() if file.read_bytes() != composed.files[path]]
+    other = [path for path, file in there.items() if not path.startswith(OWN) and _differs(file, composed.files[path])]
     if other and not keep_edits:
         more = f" and {len(other) - 3} more" if other[3:] else ""
         raise Refusal(
             f"{', '.join(other[:3])}{more}: not what pin and patches make of it, so nothing was laid; scripts/bootstrap "
             "lays what is new and keeps edits, and a removed file is laid anew."
         )
-    for path in composed.files.keys() - there.keys():
+    for path in sorted(composed.files.keys() - there.keys()):
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         # By way of a second file: a half-written one would be taken for an edit afterwards.
         part = target.with_name(f".{target.name}.part")
-        part.write_bytes(composed.files[path])
-        os.replace(part, target)
+        try:
+            part.write_bytes(composed.files[path])
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def patch_texts(root: Path) -> dict[str, str]:
     """The patches, file name to text, in the order of their names."""
-    return {path.name: path.read_bytes().decode("utf-8") for path in sorted((root / "patches").glob("*.patch"))}
+    names = sorted(path.name for path in (root / "patches").glob("*.patch"))
+    for name in names:
+        if not _PATCH.fullmatch(name):
+            raise Refusal(f"patches/{name} is not named as a patch of the series is.")
+    return {name: pins.text(root, f"patches/{name}") for name in names}
 
 
 def apply_series(patches: Mapping[str, str], before: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files of upstream's package that `patches` change or add, with their content after the last patch.
 
-    Parts of a patch outside the package (tests, examples) are left out.
+    Parts of a patch outside the package (tests, examples) are read as strictly, and left out.
     """
     after: dict[str, bytes] = {}
     for name, text in patches.items():
-        for part in _parts(name, text):
-            path = part.path
-            if not path.startswith(HOME):
-                continue
-            content = after.get(path, before.get(path))
-            after[path] = apply_part(name, part, content)
+        for part in diff.parts(name, text):
+            if part.path.startswith(HOME):
+                after[part.path] = apply_part(name, part, after.get(part.path, before.get(part.path)))
     return after
 
 
-def apply_part(name: str, part: PatchedFile, content: bytes | None) -> bytes:
+def apply_part(name: str, part: diff.Part, content: bytes | None) -> bytes:
     """`content` after the hunks in `part`, a file's section of the patch `name`; None stands for no file."""
     path = part.path
-    # By its names: part.is_added_file also holds for lines that are added to an empty file.
-    added = part.source_file == _NO_FILE
-    if part.target_file == _NO_FILE or part.is_rename or part.is_binary_file or not (part or added):
-        raise Refusal(f"{name} does something else to {path} than change or add lines.")
-    if added != (content is None):
-        does = "adds" if added else "changes"
+    if part.added != (content is None):
+        does = "adds" if part.added else "changes"
         state = "does not exist" if content is None else "already exists"
         raise Refusal(f"{name} {does} {path}, which {state}.")
-    lines = _split((content or b"").decode("utf-8"))
+    try:
+        lines = diff.split((content or b"").decode("utf-8"))
+    except UnicodeDecodeError:
+        raise Refusal(f"{name} changes {path}, which is not UTF-8.") from None
     shift = 0  # how far the earlier hunks moved what follows them
-    for hunk in part:
-        source, target = _side(hunk, "-"), _side(hunk, "+")
+    done = 0  # where the last hunk ended
+    for hunk in part.hunks:
         # A side without lines is named by the line before it, every other one by its first line.
-        start = hunk.source_start + shift - (1 if source else 0)
-        goal = hunk.target_start - (1 if target else 0)
-        if start != goal or lines[start : start + len(source)] != source:
-            raise Refusal(f"{name} does not apply exactly to {path}: the hunk for line {hunk.source_start} differs.")
-        lines[start : start + len(source)] = target
-        shift += len(target) - len(source)
+        start = hunk.start + shift - (1 if hunk.old else 0)
+        goal = hunk.goal - (1 if hunk.new else 0)
+        if start != goal or start < done or lines[start : start + len(hunk.old)] != hunk.old:
+            raise Refusal(f"{name} does not apply exactly to {path}: the hunk for line {hunk.start} differs.")
+        lines[start : start + len(hunk.old)] = hunk.new
+        shift += len(hunk.new) - len(hunk.old)
+        done = start + len(hunk.new)
+    if any(not line.endswith("\n") for line in lines[:-1]):
+        raise Refusal(f"{name} does not apply exactly to {path}: something follows the end of the file.")
     return "".join(lines).encode("utf-8")
 
 
@@ -152,20 +152,22 @@ def check_sums(results: Mapping[str, bytes], sums: Mapping[str, str]) -> None:
 
 def read_sums(root: Path) -> dict[str, str]:
     """Path to SHA-256 as patches/SHA256SUMS has them."""
-    try:
-        return parse_sums((root / SUMS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise Refusal(f"{SUMS} is missing, so no result could be checked.") from None
+    return parse_sums(pins.text(root, SUMS))
 
 
 def parse_sums(text: str) -> dict[str, str]:
     """Path to SHA-256 in the text of a SHA256SUMS."""
     sums: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in text.split("\n")[:-1] if text.endswith("\n") else text.split("\n") if text else []:
         found = _SUM.fullmatch(line)
         if not found:
             raise Refusal(f"{SUMS} has a line that is not a SHA-256 and a path: {line!r}.")
-        sums[found["path"]] = found["sum"]
+        path = found["path"]
+        if not path.startswith(HOME) or not pins.plain(path):
+            raise Refusal(f"{SUMS} names {path!r}, which is no plain path below {HOME}.")
+        if path in sums:
+            raise Refusal(f"{SUMS} names {path} twice.")
+        sums[path] = found["sum"]
     return sums
 
 
@@ -199,41 +201,37 @@ def notice(pin: Pin, how: Mapping[str, str]) -> str:
 
 def check_notice(root: Path, pin: Pin, composed: Composed, upstream: Upstream) -> None:
     """Raises Refusal unless LICENSE is upstream's and NOTICE names what was changed."""
-    if _bytes(root / "LICENSE") != upstream.licence:
+    if pins.content(root, "LICENSE") != upstream.licence:
         raise Refusal(f"LICENSE is not the licence that openai {upstream.version} carries.")
     how = {path: "changed" if path in upstream.files else "added" for path in composed.changed}
-    if _bytes(root / NOTICE) != notice(pin, how).encode("utf-8"):
+    if pins.content(root, NOTICE) != notice(pin, how).encode("utf-8"):
         raise Refusal("NOTICE does not name the changed files; scripts/refresh writes it.")
 
 
-def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+def _below(root: Path, folder: str) -> Iterator[str]:
+    """Every entry below a folder that is no folder itself, but for what Python compiles; links are not followed."""
+    if (root / folder).is_symlink() or os.path.lexists(root / folder) and not (root / folder).is_dir():
+        yield folder
+        return
+    for where, folders, files in os.walk(root / folder):
+        here = Path(where)
+        yield from ((here / one).relative_to(root).as_posix() for one in folders if (here / one).is_symlink())
+        for one in files:
+            if not (here.name == "__pycache__" and one.endswith(".pyc") and not (here / one).is_symlink()):
+                yield (here / one).relative_to(root).as_posix()
 
 
-def _split(text: str) -> list[str]:
-    # Not splitlines(): a form feed or a line separator inside a line ends no line of a patch.
-    return re.findall(r"[^\n]*\n|[^\n]+", text)
+def _check_place(root: Path, path: str) -> None:
+    """Raises Refusal unless a file can be laid at `path`, inside of the tree: no link on the way, nothing in its place."""
+    *above, _ = path.split("/")
+    for depth in range(1, len(above) + 1):
+        place = root.joinpath(*above[:depth])
+        if place.is_symlink() or (place.exists() and not place.is_dir()):
+            what = "a link" if place.is_symlink() else "not a folder"
+            raise Refusal(f"{'/'.join(above[:depth])} is {what}, so nothing was laid below it.")
+    if os.path.lexists(root / path) and not (root / path).is_file():
+        raise Refusal(f"{path} is not a file, so nothing was laid in its place.")
 
 
-def _side(hunk: Hunk, marker: str) -> list[str]:
-    """The lines of one side of a hunk, with their line ends; `marker` is "-" or "+"."""
-    lines: list[str] = []
-    ours = False
-    for line in hunk:
-        if line.line_type == "\\" and ours:  # no newline at the end of the file
-            lines[-1] = lines[-1][:-1]
-        ours = line.line_type in (" ", marker)
-        if ours:
-            lines.append(line.value)
-    return lines
-
-
-def _parts(name: str, text: str) -> PatchSet:
-    # The mail's own header and message are no diff, whatever they look like.
-    start = re.search(r"^diff --git ", text, re.MULTILINE)
-    if start is None:
-        raise Refusal(f"{name} holds no diff.")
-    try:
-        return PatchSet(_split(text[start.start() :]))
-    except UnidiffParseError as error:
-        raise Refusal(f"{name} cannot be read as a patch: {str(error).strip()}.") from None
+def _differs(file: Path, content: bytes) -> bool:
+    return file.is_symlink() or file.read_bytes() != content

@@ -98,8 +98,9 @@ def install(series: Series, new: pin.Pin, carried: str, upstream: pin.Upstream) 
     """Makes the repository the new release's. When it does not get to its end, everything is put back."""
     root, old = series.root, series.ref(FROM) or ""
     project = (root / pin.PYPROJECT).read_text(encoding="utf-8")
+    record = pin.cached_record(root, new.upstream)
     files = refresh.projected(series, new, ONTO, carried)
-    files |= {pin.PYPROJECT: new.written(project).encode(), "LICENSE": upstream.licence}
+    files |= {pin.PYPROJECT: new.written(project, record).encode(), "LICENSE": upstream.licence}
     refresh.prove(files, upstream)
     paths = {*files, *(f"patches/{name}" for name in series.patches())}
     kept = {path: (root / path).read_bytes() if (root / path).is_file() else None for path in paths}

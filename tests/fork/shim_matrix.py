@@ -22,7 +22,7 @@ README = ROOT / "shim" / "README.md"
 BEGIN, END = "<!-- generated: python -m tests.fork.shim_matrix -->\n", "<!-- /generated -->\n"
 
 # What the tests need besides openai; at the versions of requirements/dev.txt, as everything else that is named there.
-TOOLS = ("pytest", "pytest-asyncio", "pytest-xdist", "inline-snapshot", "httpx", "aiohttp", "unidiff")
+TOOLS = ("pytest", "pytest-asyncio", "pytest-xdist", "inline-snapshot", "httpx", "aiohttp")
 
 
 def releases() -> tuple[str, ...]:

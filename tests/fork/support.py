@@ -34,7 +34,6 @@ UPSTREAM = {
     "openai/models.py": "class Model:\n    pass\n",
     "openai/py.typed": "",
 }
-PROJECT = f'[build-system]\nrequires = ["openai=={VERSION}"]\n[project]\n[tool.hatch]\nrevision = 7\n'
 LICENCE = "Do as you please.\n"
 
 
@@ -44,12 +43,33 @@ def row(path: str, content: bytes) -> str:
     return f"{path},sha256={value},{len(content)}\n"
 
 
+def metadata(version: str) -> str:
+    """The METADATA of the small release."""
+    return (
+        f"Metadata-Version: 2.4\nName: openai\nVersion: {version}\nSummary: The official library\n"
+        "Author-email: Upstream <up@example.com>\nProject-URL: Homepage, https://example.com/up\n"
+        "License-Expression: MIT\nRequires-Python: >=3.10\nRequires-Dist: idna\n"
+        "Description-Content-Type: text/markdown\n\n# Upstream\n"
+    )
+
+
+def project(files: Mapping[str, str], version: str = VERSION) -> str:
+    """A pyproject.toml that pins the small release with these files."""
+    info = f"openai-{version}.dist-info"
+    brought = {f"{info}/METADATA": metadata(version), f"{info}/licenses/LICENSE": LICENCE}
+    rows = sorted(row(path, text.encode()).rpartition(",")[0] for path, text in {**files, **brought}.items())
+    record = hashlib.sha256("".join(f"{line}\n" for line in rows).encode()).hexdigest()
+    return (
+        f'[build-system]\nrequires = ["openai=={version}"]\n[project]\n[tool.hatch]\nrevision = 7\nrecord = "{record}"\n'
+    )
+
+
 def install(folder: Path, files: Mapping[str, str], version: str = VERSION) -> Path:
     """Writes an installed `openai` distribution, as pip leaves it, into `folder` and returns the folder."""
     info = f"openai-{version}.dist-info"
     everything = {
         **files,
-        f"{info}/METADATA": f"Metadata-Version: 2.4\nName: openai\nVersion: {version}\n",
+        f"{info}/METADATA": metadata(version),
         f"{info}/licenses/LICENSE": LICENCE,
         f"{info}/INSTALLER": "pip\n",
     }
@@ -77,6 +97,9 @@ def release(root: Path, files: Mapping[str, str], version: str = VERSION, **more
             tar.addfile(member, io.BytesIO(text.encode()))
 
 
+PROJECT = project(UPSTREAM)
+
+
 class Fork:
     """A repository like this one, at `root`, of the small upstream release, with an empty series."""
 
@@ -85,7 +108,7 @@ class Fork:
         release(root, files, **more)
         (root / "patches").mkdir()
         self.write(compose_.SUMS, "")
-        self.write("pyproject.toml", PROJECT)
+        self.write("pyproject.toml", project(files))
         self.write("LICENSE", LICENCE)
 
     @property
@@ -198,6 +221,8 @@ __all__ = [
     "VERSION",
     "Fork",
     "install",
+    "metadata",
+    "project",
     "release",
     "row",
     "with_two_patches",

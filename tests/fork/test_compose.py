@@ -44,9 +44,10 @@ def test_check_own_file_that_is_in_no_patch_refuses_and_names_it(patched: Fork) 
     compose.check_own(patched.root, patched.compose(), patched.upstream())
     patched.write(OWN, "x = 1\n")
     patched.write("src/openai/lib/background/_new.py", "")
-    with pytest.raises(
-        Refusal, match=rf"^src/openai/lib/background/_new.py, {OWN}: edited, and the edit is in no patch"
-    ):
+    with pytest.raises(Refusal, match="^src/openai/lib/background/_new.py: in no patch; scripts/refresh"):
+        compose.check_own(patched.root, patched.compose(), patched.upstream())
+    (patched.root / "src/openai/lib/background/_new.py").unlink()
+    with pytest.raises(Refusal, match=rf"^{OWN}: edited, and the edit is in no patch"):
         compose.check_own(patched.root, patched.compose(), patched.upstream())
 
 

@@ -26,7 +26,7 @@ PLAN = pin.load(ROOT)
 # The release before the pinned one, as an example of a build environment that does not fit.
 OTHER = "3.53.0"
 LANGCHAIN = "langchain-openai==1.7.3"
-BACK_END = [f"{name}=={version(name)}" for name in ("hatchling", "unidiff")]
+BACK_END = [f"{name}=={version(name)}" for name in ("hatchling",)]
 UV = Path(sys.executable).with_name("uv")
 
 SHOW = """

@@ -9,7 +9,7 @@ from packaging.version import Version
 from packaging.specifiers import SpecifierSet
 
 from forktools import ROOT, Refusal, pin
-from tests.fork.support import PROJECT, VERSION, UPSTREAM, install
+from tests.fork.support import PROJECT, VERSION, UPSTREAM, row, install
 
 INFO = f"openai-{VERSION}.dist-info"
 
@@ -22,8 +22,10 @@ def site(tmp_path: Path) -> Path:
 def test_load_and_written_know_the_one_place(tmp_path: Path) -> None:
     (tmp_path / pin.PYPROJECT).write_text(PROJECT)
     assert pin.load(tmp_path) == pin.Pin(VERSION, 7)
-    (tmp_path / pin.PYPROJECT).write_text(pin.Pin("1.3.0", 1).written(PROJECT))
+    assert pin.load_record(tmp_path) in PROJECT
+    (tmp_path / pin.PYPROJECT).write_text(pin.Pin("1.3.0", 1).written(PROJECT, "0" * 64))
     assert pin.load(tmp_path) == pin.Pin("1.3.0", 1)
+    assert pin.load_record(tmp_path) == "0" * 64
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,13 @@ def test_load_and_written_know_the_one_place(tmp_path: Path) -> None:
     [
         (f"openai=={VERSION}", f"openai>={VERSION}", "names the pinned release .* 0 times, not once"),
         ("[project]", f'[project]\ndependencies = ["openai=={VERSION}"]', "names the pinned release .* 2 times"),
-        ("revision = 7", 'revision = "7"', "names the fork's revision .* 0 times"),
+        ("revision = 7", 'revision = "7"', r"gives \"7\" as the fork's revision, which is no number from 1\.$"),
+        ("revision = 7", "revision = -1", "gives -1 as the fork's revision"),
+        ("revision = 7", "revision = 0", "gives 0 as the fork's revision"),
+        ("revision = 7", "revision = \u0667", "as the fork's revision"),
+        ("revision = 7", "revision = " + "9" * 5000, "as the fork's revision"),
+        ("revision = 7", "", "names the fork's revision .* 0 times"),
+        (f"openai=={VERSION}", "openai==../..", "which is no release of the form"),
     ],
 )
 def test_load_of_anything_but_one_pin_refuses(tmp_path: Path, old: str, new: str, says: str) -> None:
@@ -75,6 +83,30 @@ def test_read_pinned_release_is_what_its_record_says() -> None:
     upstream = pin.cached(ROOT, pin.load(ROOT).upstream)
     assert len(upstream.files) > 2000
     assert f'__version__ = "{upstream.version}"' in upstream.files["src/openai/_version.py"].decode()
+
+
+def test_prove_takes_what_pip_and_uv_add_and_refuses_a_changed_row(site: Path) -> None:
+    record = pin.sum_of(pin.rows(pin.find(VERSION, [site])))
+    listed = (site / INFO / "RECORD").read_text()
+    (site / INFO / "RECORD").write_text(listed + f"{INFO}/direct_url.json,sha256=x,1\n{INFO}/uv_cache.json,sha256=y,1\n")
+    pin.prove(pin.find(VERSION, [site]), record)
+    (site / INFO / "RECORD").write_text(listed)
+    text = (site / "openai/client.py").read_text().replace("line 7", "Line 7")
+    (site / "openai/client.py").write_text(text)
+    replace_in_record(site, "openai/client.py", row("openai/client.py", text.encode()))
+    pin.read(pin.find(VERSION, [site]))  # RECORD alone does not see it
+    with pytest.raises(Refusal, match=r"^the RECORD of openai 1\.2\.0 is not the pinned one"):
+        pin.prove(pin.find(VERSION, [site]), record)
+
+
+@pytest.mark.parametrize("path", ["..", "a/../b", "/a", "a//b", "C:/a", "a\\b", "./a", "", "a.", "a\n", "a b", "ä"])
+def test_plain_refuses_what_may_leave_its_folder(path: str) -> None:
+    assert not pin.plain(path)
+
+
+@pytest.mark.parametrize("path", ["a", "a/b.py", ".keep", "src/openai/_x.py", "a-b/c+d.1"])
+def test_plain_takes_a_name(path: str) -> None:
+    assert pin.plain(path)
 
 
 def test_find_nothing_installed_refuses(tmp_path: Path) -> None:
