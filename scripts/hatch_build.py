@@ -35,8 +35,6 @@ INHERITED = (
     "requires-python",
     "license",
     "authors",
-    "maintainers",
-    "keywords",
     "classifiers",
     "urls",
     "dependencies",
@@ -172,7 +170,5 @@ def check_archive(archive: Path, holds: Mapping[str, bytes], *, editable: bool) 
             raise Refusal(f"{archive.name} lacks {path}.")
         if path not in holds and path not in made:
             raise Refusal(f"{archive.name} holds {path}, which neither pin nor patches put there.")
-        if path in holds and files[path].strip() != holds[path].strip() if editable else (
-            path in holds and files[path] != holds[path]
-        ):
+        if path in holds and not (files[path] == holds[path] or (editable and files[path].strip() == holds[path])):
             raise Refusal(f"{archive.name} holds another {path} than was composed.")

@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import re
 from typing import Mapping, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from dataclasses import dataclass
 
-from . import Refusal, diff, pin as pins
+from . import Refusal, pin as pins, diff
 from .pin import PREFIX, PACKAGE, Pin, Upstream, digest
 
 SUMS = "patches/SHA256SUMS"
@@ -46,7 +46,11 @@ def compose(root: Path, upstream: Upstream) -> Composed:
     """Composes the fork from the repository at `root`. Raises Refusal when anything does not fit exactly."""
     results = apply_series(patch_texts(root), upstream.files)
     check_sums(results, read_sums(root))
-    return Composed({**upstream.files, **results}, tuple(sorted(results)))
+    files = {**upstream.files, **results}
+    for path in results:
+        if below := [str(parent) for parent in PurePosixPath(path).parents if str(parent) in files]:
+            raise Refusal(f"the series adds {path} below {below[0]}, which is a file.")
+    return Composed(files, tuple(sorted(results)))
 
 
 def check_own(root: Path, composed: Composed, upstream: Upstream) -> None:

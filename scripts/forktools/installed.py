@@ -10,8 +10,8 @@ looked at: what Python compiled, and other packages.
 from __future__ import annotations
 
 import os
-import sys
 import csv
+import sys
 import base64
 import hashlib
 from typing import Iterator
@@ -32,7 +32,9 @@ def verify(root: Path, found: Distribution) -> str:
         raise Refusal(f"not known: this is {name}, but this clone is {pinned.version}; check out the tag of yours.")
     brought = found.read_text(ROWS)
     if brought is None:
-        raise Refusal(f"not known: {name} was not installed from a wheel (an editable install has no files to compare).")
+        raise Refusal(
+            f"not known: {name} was not installed from a wheel (an editable install has no files to compare)."
+        )
     sums = {path[len(pin.PREFIX) :]: one for path, one in compose.read_sums(root).items()}
     there = dict(_package(Path(str(found.locate_file(pin.PACKAGE)))))
     for path, one in sums.items():
@@ -61,7 +63,9 @@ def _suspect(found: Distribution, there: dict[str, bytes]) -> str:
     """The file that RECORD speaks against, if any; RECORD itself proves nothing."""
     record = {row[0]: row[1] for row in csv.reader((found.read_text("RECORD") or "").splitlines()) if len(row) == 3}
     listed = {path for path in record if path.startswith(f"{pin.PACKAGE}/") and not path.endswith(".pyc")}
-    wrong = [path for path in sorted({*there, *listed}) if path not in there or record.get(path) != _recorded(there[path])]
+    wrong = [
+        path for path in sorted({*there, *listed}) if path not in there or record.get(path) != _recorded(there[path])
+    ]
     return wrong[0] if wrong else "a file"
 
 

@@ -59,9 +59,7 @@ def project(files: Mapping[str, str], version: str = VERSION) -> str:
     brought = {f"{info}/METADATA": metadata(version), f"{info}/licenses/LICENSE": LICENCE}
     rows = sorted(row(path, text.encode()).rpartition(",")[0] for path, text in {**files, **brought}.items())
     record = hashlib.sha256("".join(f"{line}\n" for line in rows).encode()).hexdigest()
-    return (
-        f'[build-system]\nrequires = ["openai=={version}"]\n[project]\n[tool.hatch]\nrevision = 7\nrecord = "{record}"\n'
-    )
+    return f'[build-system]\nrequires = ["openai=={version}"]\n[project]\n[tool.hatch]\nrevision = 7\nrecord = "{record}"\n'
 
 
 def install(folder: Path, files: Mapping[str, str], version: str = VERSION) -> Path:

@@ -88,7 +88,9 @@ def test_read_pinned_release_is_what_its_record_says() -> None:
 def test_prove_takes_what_pip_and_uv_add_and_refuses_a_changed_row(site: Path) -> None:
     record = pin.sum_of(pin.rows(pin.find(VERSION, [site])))
     listed = (site / INFO / "RECORD").read_text()
-    (site / INFO / "RECORD").write_text(listed + f"{INFO}/direct_url.json,sha256=x,1\n{INFO}/uv_cache.json,sha256=y,1\n")
+    (site / INFO / "RECORD").write_text(
+        listed + f"{INFO}/direct_url.json,sha256=x,1\n{INFO}/uv_cache.json,sha256=y,1\n"
+    )
     pin.prove(pin.find(VERSION, [site]), record)
     (site / INFO / "RECORD").write_text(listed)
     text = (site / "openai/client.py").read_text().replace("line 7", "Line 7")
