@@ -77,7 +77,8 @@ class UpstreamMetadata(MetadataHookInterface):
         metadata["version"] = pinned.version
         metadata["description"] = SUMMARY.format(pinned.upstream)
         metadata.update({key: inherited[key] for key in INHERITED if key in inherited})
-        if page := self.config.get("page"):
+        config: dict[str, Any] = self.config
+        if page := config.get("page"):
             metadata["urls"] = {**inherited.get("urls", {}), "Fork": page}
 
 

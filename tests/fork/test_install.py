@@ -7,13 +7,13 @@ that need a package index, hence marked `install`.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tarfile
 import zipfile
 import subprocess
 from typing import Mapping
 from pathlib import Path
-from email.parser import Parser
 from importlib.metadata import version
 
 import pytest
@@ -125,22 +125,63 @@ def test_wheel_holds_the_composed_package_and_nothing_else(
     expected = dict(composed.package())
     assert {name: text for name, text in files.items() if not name.startswith(info)} == expected
     assert {name for name in files if name.startswith(info)} == {
-        f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE", "licenses/NOTICE")
+        f"{info}/{name}"
+        for name in ("METADATA", "RECORD", "WHEEL", "licenses/LICENSE", "licenses/NOTICE", "extra_metadata/UPSTREAM")
     }
     assert files[f"{info}/licenses/LICENSE"] == upstream.licence
     notice = files[f"{info}/licenses/NOTICE"].decode()
     assert all(path[len("src/") :] in notice for path in composed.changed if not path.startswith(compose.OWN))
 
 
-def test_wheel_metadata_is_upstreams_but_for_the_version(wheel: Path) -> None:
-    theirs = Parser().parsestr(pin.find(PLAN.upstream, [ROOT / pin.CACHE / PLAN.upstream]).read_text("METADATA") or "")
-    ours = Parser().parsestr(tree_of(wheel)[f"openai-{PLAN.version}.dist-info/METADATA"].decode())
-    assert ours["Name"] == "openai"
-    assert ours["Version"] == PLAN.version
-    for field in ("Summary", "Requires-Python", "License-Expression"):
-        assert theirs[field] and ours[field] == theirs[field]
-    for field in ("Requires-Dist", "Provides-Extra", "Classifier"):
-        assert theirs.get_all(field) and sorted(ours.get_all(field, [])) == sorted(theirs.get_all(field, []))
+def test_wheel_metadata_is_upstreams_but_for_what_says_that_it_is_the_fork(wheel: Path) -> None:
+    theirs = pin.metadata(pin.find(PLAN.upstream, [ROOT / pin.CACHE / PLAN.upstream])).splitlines()
+    ours = tree_of(wheel)[f"openai-{PLAN.version}.dist-info/METADATA"].decode().splitlines()
+    said = [line for line in ours if line not in theirs]
+    assert [line.partition(":")[0] for line in said] == ["Version", "Summary", "License-File"]
+    assert said[0] == f"Version: {PLAN.version}" and said[1].startswith("Summary: A fork of openai ")
+    assert said[2] == "License-File: NOTICE"
+    assert [line.partition(":")[0] for line in theirs if line not in ours] == ["Version", "Summary"]
+
+
+def verify(python: Path, *, fails: bool = False) -> str:
+    return run(python, "-I", ROOT / "scripts" / "verify", cwd=ROOT, fails=fails).strip()
+
+
+def test_verify_tells_honest_changed_added_removed_and_stock(wheel: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "env")
+    assert "missing: " in verify(python, fails=True)
+    pip(python, "install", wheel, cwd=tmp_path)
+    assert verify(python).startswith(f"the fork: openai {PLAN.version}, made from openai {PLAN.upstream}, all ")
+    code = "import importlib.metadata as m; print(m.distribution('openai').locate_file('openai'))"
+    package = Path(run(python, "-c", code, cwd=tmp_path).strip())
+    for name, is_not in (("_qs.py", "upstream's"), ("_base_client.py", "what the series makes of it")):
+        before = (package / name).read_bytes()
+        (package / name).write_bytes(before[:-2] + b"#\n")
+        assert f"changed: openai/{name} of openai {PLAN.version} is not {is_not}" in verify(python, fails=True)
+        (package / name).write_bytes(before)
+    (package / "evil.py").touch()
+    assert "changed: openai/evil.py" in verify(python, fails=True)
+    (package / "evil.py").rename(package / "lib" / "evil.so")
+    assert "changed: openai/lib/evil.so" in verify(python, fails=True)
+    (package / "lib" / "evil.so").unlink()
+    assert verify(python).startswith("the fork: ")
+    rows = package.parent / f"openai-{PLAN.version}.dist-info" / "extra_metadata" / "UPSTREAM"
+    rows.write_text(rows.read_text().replace("sha256=", "sha256=0"))
+    assert "changed: " in verify(python, fails=True)
+    pip(python, "install", f"openai=={PLAN.upstream}", cwd=tmp_path)
+    assert f"stock: this is openai {PLAN.upstream}" in verify(python, fails=True)
+
+
+def test_build_constraints_with_another_hash_refuse(repository: Path, wheel: Path, tmp_path: Path) -> None:
+    hashed = (repository / "requirements" / "constraints" / "build.txt").read_text()
+    (tmp_path / "good.txt").write_text(hashed)
+    (tmp_path / "bad.txt").write_text(
+        hashed.replace("--hash=sha256:", "--hash=sha256:0").replace("sha256:00", "sha256:0")
+    )
+    command = (UV, "build", "--quiet", "--wheel", "--no-cache", "--require-hashes", "--out-dir", tmp_path / "built")
+    run(*command, "--build-constraints", tmp_path / "good.txt", repository, cwd=tmp_path)
+    assert (tmp_path / "built" / wheel.name).read_bytes() == wheel.read_bytes()
+    run(*command, "--build-constraints", tmp_path / "bad.txt", repository, cwd=tmp_path, fails=True)
 
 
 def test_build_twice_gives_the_same_bytes(repository: Path, wheel: Path, tmp_path: Path) -> None:
@@ -193,7 +234,10 @@ def test_sdist_without_git_gives_the_same_wheel(
     with tarfile.open(sdist) as archive:
         names = [name.partition("/")[2] for name in archive.getnames()]
     assert not [name for name in names if name.startswith(compose.HOME) and not name.startswith(compose.OWN)]
-    assert {"pyproject.toml", "patches/SHA256SUMS", "scripts/hatch_build.py", "LICENSE", "NOTICE"} <= set(names)
+    listed = re.search(r"^files = \[\n(.*?)^\]", (repository / "pyproject.toml").read_text(), re.DOTALL | re.MULTILINE)
+    patches = {f"patches/{path.name}" for path in (repository / "patches").glob("*.patch")}
+    own = {path for path in compose.read_sums(repository) if path.startswith(compose.OWN)}
+    assert listed and set(names) == {*re.findall(r'"(.+)"', listed[1]), *patches, *own, "PKG-INFO"}
     built = tmp_path / "built"
     pip(Path(sys.executable), "wheel", "--no-deps", "--wheel-dir", built, sdist, cwd=tmp_path, env=no_git)
     assert (built / wheel.name).read_bytes() == wheel.read_bytes()
@@ -309,6 +353,17 @@ def test_build_with_a_changed_upstream_file_refuses(build_environment: BuildEnvi
     finally:
         target.write_bytes(before)
     assert f"openai/_qs.py of openai {PLAN.upstream} does not match its RECORD" in said
+
+
+def test_build_with_a_secret_in_our_package_refuses(build_environment: BuildEnvironment, fork: Path) -> None:
+    (fork / compose.OWN / "secrets.txt").write_text("sk-")
+    assert "openai/lib/background/secrets.txt: in no patch" in build_environment.refusal(fork)
+
+
+def test_build_with_a_path_that_leaves_the_package_refuses(build_environment: BuildEnvironment, fork: Path) -> None:
+    with open(fork / compose.SUMS, "a") as sums:
+        sums.write(f"{'0' * 64}  src/openai/../../../x\n")
+    assert "which is no plain path" in build_environment.refusal(fork)
 
 
 def test_build_with_a_hunk_that_does_not_fit_refuses(build_environment: BuildEnvironment, fork: Path) -> None:
