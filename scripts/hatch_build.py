@@ -1,6 +1,6 @@
 """The hatchling hooks: they make the fork's wheel out of the pinned upstream distribution in the build environment.
 
-Promises: metadata is upstream's but for the version, the summary and what `page` in pyproject.toml adds; the wheel
+Promises: metadata is upstream's but for the version and the summary; the wheel
 holds the composed package, nothing else, and the source distribution the files that pyproject.toml lists, the patches
 and our own package; both are opened again when they are done, and must hold just that. An editable install lays the
 tree and points at it. Whatever is refused ends the build with one sentence on the error stream, no traceback, and no
@@ -77,9 +77,6 @@ class UpstreamMetadata(MetadataHookInterface):
         metadata["version"] = pinned.version
         metadata["description"] = SUMMARY.format(pinned.upstream)
         metadata.update({key: inherited[key] for key in INHERITED if key in inherited})
-        config: dict[str, Any] = self.config
-        if page := config.get("page"):
-            metadata["urls"] = {**inherited.get("urls", {}), "Fork": page}
 
 
 class ComposedPackage(BuildHookInterface[Any]):
