@@ -1,8 +1,9 @@
 """The hatchling hooks of `openai-background`: they take the contract from the one place where it is written.
 
 Promises: the files of `src/openai/lib/background` are in the wheel and in the source distribution, byte for byte, as
-`openai_background/_contract`; the version is the version of that contract. Where they are not to be found, the build
-ends with one sentence. A source distribution carries them, so that it builds without the repository.
+`openai_background/_contract`, and those of `BESIDE` beside it; the version is the version of that contract. Where they
+are not to be found, the build ends with one sentence. A source distribution carries them, so that it builds without the
+repository.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 PACKED = "src/openai_background/_contract"  # where a source distribution has them
 PLACE = "openai_background/_contract"  # where a wheel has them
+BESIDE = ("_error_pickling.py", "_error_redaction.py")
+"""What the contract's errors need of the folder above it; it stands beside `_contract`."""
 
 _VERSION = re.compile(r'^CONTRACT_VERSION = "([0-9.]+)"$', re.MULTILINE)
 
@@ -24,7 +27,7 @@ def contract(root: Path) -> Path:
     """The folder of the contract: the repository's, or, in an unpacked source distribution, its own copy."""
     packed = (root / "PKG-INFO").is_file()
     folder = root / PACKED if packed else root.parent / "src" / "openai" / "lib" / "background"
-    if not (folder / "_table.py").is_file():
+    if not all(path.is_file() for path in (folder / "_table.py", *(folder.parent / name for name in BESIDE))):
         raise SystemExit(
             f"openai-background: {folder} does not hold the contract; build from a whole checkout of the repository, "
             "or from a source distribution made there."
@@ -61,3 +64,5 @@ class Contract(BuildHookInterface[Any]):
             name = path.relative_to(folder).as_posix()
             if path.is_file() and "__pycache__" not in name:
                 build_data["force_include"][str(path)] = f"{target}/{name}"
+        for name in BESIDE:
+            build_data["force_include"][str(folder.parent / name)] = f"{target.rpartition('/')[0]}/{name}"

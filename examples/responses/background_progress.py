@@ -1,6 +1,6 @@
 """Shows how long a background run has been waited for, and how it is.
 
-Needs `rich`. Run it against the API or against the demo server.
+Needs `rich`. Run it against the API or against a test server.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ def main() -> None:
             progress.update(task, description=f"{run.id}: {status or 'not seen yet'}, polled {polls} times")
 
         try:
-            text = client.responses.poll(run.id, raise_on_failure=True, on_poll=show).output_text
+            text = client.responses.poll(run.id, raise_on_failure=True, max_wait_seconds=3600, on_poll=show).output_text
         except openai.BackgroundResponseError as error:
             text = f"{type(error).__name__}: {error.message}"
+        except openai.BackgroundPollTimeoutError as error:  # the run goes on, and is paid for
+            text = f"still {error.status}; wait again for {error.response_id}"
     print(text)
 
 

@@ -1,9 +1,10 @@
-"""Tries a background run again where that is worth trying, and keeps the id of every attempt.
+"""Tries a background run again where that is worth trying, and keeps the id of every run.
 
-A run that has failed stays failed: to try again is to create a new one, and to pay for it.
+A run that has ended stays as it is: to try again is to create a new one, and to pay for it. So the error is asked
+whether that is worth it, and the create is retried, never the retrieve. With an exhausted quota, say, `retryable` is
+False and the first failure is final.
 
-With an exhausted quota, say, `retryable` is False and the first failure is final. Run it against the API, or against
-the demo server, which reads from the metadata how the run shall end.
+Run it against the API, or against a test server that reads from the metadata how the run shall end.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ client = openai.OpenAI()
 
 
 def run_until_done(ids: list[str], *, attempts: int = 3, **request: Any) -> Response:
+    creating = client.with_options(max_retries=0)  # or a lost answer starts a second run
     for attempt in range(1, attempts + 1):
-        ids.append(client.responses.create(**request, background=True).id)
+        ids.append(creating.responses.create(**request, background=True).id)
         try:
             return client.responses.poll(ids[-1], raise_on_failure=True, max_wait_seconds=3600)
         except openai.BackgroundResponseError as error:
@@ -40,7 +42,7 @@ def main() -> None:
             print(f"{scenario}: {run.output_text}")
         except openai.BackgroundResponseError as error:
             print(f"{scenario}: {type(error).__name__}, {error.code}")
-        print(f"    attempts: {', '.join(ids)}")
+        print(f"    runs: {', '.join(ids)}")
 
 
 if __name__ == "__main__":

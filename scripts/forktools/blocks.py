@@ -13,7 +13,7 @@
 Promises: the blocks of a page run from top to bottom in one namespace, as in a session, each with the environment that
 the page asks for (OPENAI_BASE_URL, OPENAI_API_KEY). `<!-- run: script -->` before a block runs it alone, as a file in
 a process of its own; `<!-- not run: REASON -->` leaves it out, and the reason is required. No block waits: the sleeps
-of this process take no time and are counted.
+of this process take no time and are counted. A block that needs a library which is not installed here is left out, too.
 """
 
 from __future__ import annotations
@@ -21,17 +21,19 @@ from __future__ import annotations
 import io
 import os
 import re
+import ast
 import sys
 import time
 import asyncio
 import linecache
 import subprocess
-from typing import Any, Iterator, Generator
+from typing import Any, Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from unittest.mock import patch
+from importlib.util import find_spec
 
 import anyio
 
@@ -80,7 +82,8 @@ def read(path: Path) -> list[Block]:
         line = text.count("\n", 0, match.start("code"))
         if said.get("run", "script") != "script" or said.get("not run") == "":
             raise Refusal(f"{path.name}:{line} has a directive that says nothing.")
-        script, reason, setup = "run" in said, said.get("not run"), said.get("setup", "")
+        script, setup = "run" in said, said.get("setup", "")
+        reason = said.get("not run") or _lacks(match["code"])
         found.append(Block(path.name, line, match["code"], match["shown"], setup, script, reason))
     if len(found) != len(_ANY_PYTHON.findall(text)):
         raise Refusal(
@@ -89,9 +92,24 @@ def read(path: Path) -> list[Block]:
     return found
 
 
-def run(path: Path) -> Iterator[Result]:
-    """Run the blocks of a page, in order; those left out have no result."""
-    namespace: dict[str, Any] = {"__name__": "__main__"}
+def _lacks(code: str) -> str | None:
+    """Which library that a block imports is not installed; None where it can be run."""
+    try:
+        imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    except SyntaxError:
+        return None  # running it says so
+    named = [alias.name if isinstance(one, ast.Import) else one.module for one in imports for alias in one.names]
+    missing = [name for name in named if name and find_spec(name.partition(".")[0]) is None]
+    return f"needs {missing[0].partition('.')[0]}" if missing else None
+
+
+def run(path: Path, namespace: dict[str, Any] | None = None) -> Generator[Result]:
+    """Run the blocks of a page, in order; those left out have no result.
+
+    namespace: what the blocks share; afterwards it holds what they defined.
+    """
+    namespace = {} if namespace is None else namespace
+    namespace["__name__"] = "__main__"
     with Loopback() as server, _environment(server, path.parent / "src"):
         namespace["server"] = server
         for block in read(path):

@@ -1,7 +1,8 @@
-"""What the series costs in upstream's own files: lines added and removed, for each patch and for each file.
+"""What the series costs: lines added and removed, for each patch, and in upstream's own files for each of them.
 
-Promises: lines in files that the release has, and in no others; those in files that upstream's generator rewrites are
-counted apart, because upstream asks not to edit them. `within` says whether the whole series keeps to its limits.
+Promises: lines in files that the release has are counted apart from those in new ones; so are those in files that
+upstream's generator rewrites, because upstream asks not to edit them. `within` says whether the whole series keeps to
+its limits; `letter` writes the table of patches/cover-letter.md.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import json
 import tarfile
 from typing import Mapping
 
-from . import pin, sdist
+from . import Refusal, pin, sdist
 from .series import TIP, UPSTREAM, Series
 
 # Over the whole series, where a line that one patch adds and another removes counts for nothing.
-MOST_ADDED, MOST_REMOVED = 200, 5
+MOST_ADDED, MOST_REMOVED = 200, 9
 # What upstream's generator rewrites: its own list in the sdist, or where there is none, what it has said.
 _INVENTORY = "scripts/castiron/generated-files.json"
 _GENERATED = re.compile(r"api\.md|src/openai/(__init__|_client)\.py|src/openai/(resources|types)/.*")
+
+# The letter, and what stands around the part of it that is written here.
+LETTER = "patches/cover-letter.md"
+_BEGIN, _END = "<!-- generated: lines -->\n", "<!-- /generated -->"
 
 # File to lines (added, removed).
 Lines = Mapping[str, tuple[int, int]]
@@ -43,12 +48,44 @@ def table(series: Series) -> str:
     return "\n".join(f"{all_:>19}  {of_them:>17}  {name}".rstrip() for all_, of_them, name in rows)
 
 
+def letter(series: Series, text: str) -> str:
+    """The cover letter `text` with its table of the patches made anew. Raises Refusal where the letter has no place for it."""
+    head, begun, rest = text.partition(_BEGIN)
+    _, ended, tail = rest.partition(_END)
+    if not begun or not ended:
+        raise Refusal(f"{LETTER} has no {_BEGIN.strip()} and {_END} behind it.")
+    made, theirs = generated(series), set(series.listed(UPSTREAM))
+    rows = [
+        "| patch | part | source | tests | in upstream's files | of these generated |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for commit in series.commits():
+        found = changed(series, f"{commit.sha}^", commit.sha)
+        tests = {path: of for path, of in found.items() if path.startswith("tests/")}
+        source = {path: of for path, of in found.items() if path not in tests}
+        upstreams = {path: of for path, of in source.items() if path in theirs}
+        parts = [
+            _text(of)
+            for of in (source, tests, upstreams, {path: upstreams[path] for path in upstreams if path in made})
+        ]
+        needs = commit.trailer("Needs")
+        part = (commit.trailer("Part") or "") + (f", needs {needs}" if needs else "")
+        rows.append(f"| {commit.name} | {part} | {' | '.join(parts)} |")
+    whole = _text(lines(series, UPSTREAM, TIP))
+    return f"{head}{_BEGIN}" + "\n".join([*rows, "", f"In upstream's files in all: {whole}.", f"{_END}{tail}"])
+
+
 def lines(series: Series, old: str, new: str) -> Lines:
     """The lines between two trees, in files of the release."""
     theirs = set(series.listed(UPSTREAM))
+    return {path: of for path, of in changed(series, old, new).items() if path in theirs}
+
+
+def changed(series: Series, old: str, new: str) -> Lines:
+    """The lines between two trees."""
     rows = series.git.must("diff-tree", "-r", "-z", "--numstat", "--no-renames", old, new).names
     parts = [row.split("\t") for row in rows]
-    return {path: (int(added), int(removed)) for added, removed, path in parts if path in theirs}
+    return {path: (int(added), int(removed)) for added, removed, path in parts}
 
 
 def generated(series: Series) -> set[str]:

@@ -2,11 +2,12 @@
 
     demo                     against the embedded loopback server; no key, no network
     demo --live              one tiny real run; needs OPENAI_API_KEY
-    demo --payloads FILE     the verdict on recorded payloads, one JSON object a line
+    demo --payloads FILE…    the verdict on recorded payloads, one JSON object a line
 
 Promises: nothing in the output is written beforehand, every value was read from an answer or an exception of this
 process; no line is longer than 100 columns; there is no colour. Exit code 0 when all was shown, 1 when a live run
-could not be made or was not over in time, 2 when something is missing from the command (a key, a file, a member).
+could not be made or was not over in time, or a payload is unexplained or other than its file expects, 2 when something
+is missing from the command (a key, a file, a member).
 """
 
 from __future__ import annotations
@@ -67,8 +68,7 @@ class Outcome:
         """The error's code; for an incomplete response its reason."""
         if self.error is not None:
             return self.error.code or self.error.reason or (f"type: {self.error.type}" if self.error.type else "-")
-        details = self.response.incomplete_details if self.response is not None else None
-        return (details.reason if details is not None else None) or "-"
+        return "-"
 
     @property
     def raised(self) -> str:
@@ -93,8 +93,7 @@ class Outcome:
     @property
     def partial(self) -> str:
         """How much text is there although the run did not complete."""
-        kept = self.error.background_response if self.error is not None else None
-        text = kept.output_text if isinstance(kept, Response) else ""
+        text = self.error.output_text if self.error is not None else ""
         return f"{len(text)} chars" if text else "-"
 
 
@@ -105,7 +104,7 @@ def wait(fetch: Callable[[], Response], *, pause: Callable[[], None] = lambda: N
             response = fetch()
         except openai.BackgroundResponseError as error:
             return Outcome(None, error)
-        if response.status not in ("queued", "in_progress"):
+        if response.status == "completed":
             return Outcome(response, None)
         pause()
 
@@ -223,7 +222,7 @@ def main(arguments: list[str] | None = None, out: TextIO | None = None) -> int:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--live", action="store_true", help="one tiny real run; needs OPENAI_API_KEY")
-    what.add_argument("--payloads", metavar="FILE", help="the verdict on recorded payloads (JSON lines)")
+    what.add_argument("--payloads", metavar="FILE", nargs="+", help="the verdict on recorded payloads (JSON lines)")
     parser.add_argument("--model", default=LIVE_MODEL, help="for --live (default: %(default)s)")
     parser.add_argument(
         "--max-wait", type=float, default=120, metavar="SECONDS", help="for --live (default: %(default)s)"
@@ -236,11 +235,10 @@ def main(arguments: list[str] | None = None, out: TextIO | None = None) -> int:
         show_scenarios(stream)
         return 0
     try:
-        show_payloads(options.payloads, stream, width=WIDTH)
+        return 0 if show_payloads(options.payloads, stream, width=WIDTH) else 1
     except BadPayloads as problem:
         print(problem, file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,29 +1,48 @@
-"""`./scripts/demo --payloads FILE`: what the contract says about recorded payloads, and why.
+"""`./scripts/demo --payloads FILE…`: what the contract says about recorded payloads, why, and whether that is right.
 
-A line of the file is a JSON object with `payload` and `kind`:
+A line of a file is a JSON object in one of three forms; what it does not name is not judged:
 
-    retrieve  the body of a Response
-    sse       the data of one server-sent event
-    http      the body with which the same failure ends a synchronous call; its `error` is put into a failed Response
-    webhook   the body of a webhook
+    {"kind": …, "payload": …}                        a `retrieve` body, the data of an `sse` event, the `http` body with
+                                                     which the same failure ends a synchronous call, or a `webhook` body
+    {"payload": …, "expect": …}                      a body, and the class and `retryable` that it should give
+    {"input": …, "routes": […], "expect": …}         answers or events, the routes to try, and what each should give
 
-and, if known, `source`, `note` and `http_status`, which are shown and not judged. The verdict is that of
-`raise_on_failure`; the reason names the witness that decided it. Every row gets a reason, also where nothing is raised.
+Each row goes by all its routes (see `demo_routes`), which have to agree. The reason that is shown is read off the error
+and the table. Every row gets one, also where nothing is raised.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import textwrap
-from typing import Any, TextIO, cast
+from typing import Any, TextIO, NamedTuple, cast
 from pathlib import Path
 from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-from openai import BackgroundResponseError
-from openai.lib.background import raise_on_failure
-from openai.lib.background._verdict import find, classify
+from openai import (
+    OpenAIError,
+    APIStatusError,
+    BackgroundResponseError,
+    APIResponseValidationError,
+    ContentFilterFinishReasonError,
+)
+from openai._models import construct_type
+from openai.types.responses import Response
+from openai.lib.background._table import find_rule
+from openai.lib.background._errors import text_of
+from openai.lib.background._verdict import read_outcome
 
-KINDS = ("retrieve", "sse", "http", "webhook")
+from .demo_routes import Seen, go, is_tried
+
+KINDS = {
+    "retrieve": ("retrieve", "poll", "raise"),
+    "sse": ("stream", "raise:last"),
+    "http": ("retrieve", "poll", "raise"),
+    "webhook": ("raise",),
+}
+"""The routes of a payload, by its kind; the first decides what is shown."""
 
 
 class BadPayloads(Exception):
@@ -35,17 +54,25 @@ class Row:
     """One recorded payload."""
 
     line: int
-    kind: str
-    payload: dict[str, Any]
-    source: str
-    http_status: int | None
+    title: str
+    routes: tuple[str, ...]
+    case: Mapping[str, Any]
+    """What `demo_routes.go` takes."""
+    expect: Mapping[str, Any] | None = None
+    http_status: int | None = None
+    """With which the same failure ended a synchronous call."""
 
-    @property
-    def judged(self) -> dict[str, Any]:
-        """What `raise_on_failure` is asked about."""
-        if self.kind == "http":
-            return {"status": "failed", "error": self.payload.get("error")}
-        return self.payload
+
+class Tried(NamedTuple):
+    """A row, when its routes were taken."""
+
+    shown: Seen
+    why: str
+    """In one line; '' where there is no explanation, which is a fault of ours."""
+    wrong: list[str]
+    """What is other than expected, each as a sentence that names the route."""
+    skipped: list[str]
+    """Routes that are not tried here."""
 
 
 def read_payloads(path: str) -> list[Row]:
@@ -78,81 +105,177 @@ def _read(path: str, number: int, line: str) -> Row:
     if not isinstance(read, dict):
         raise BadPayloads(f"{where}: a JSON object is expected.")
     row = cast("dict[str, Any]", read)
-    if row.get("kind") not in KINDS:
+    expect = row.get("expect")
+    if isinstance(row.get("input"), dict) and isinstance(row.get("routes"), list):
+        return Row(number, f"{row.get('id', '')}  {row.get('source', '')}", tuple(row["routes"]), row["input"], expect)
+    kind = row.get("kind", "retrieve" if expect is not None else None)
+    if not isinstance(kind, str) or kind not in KINDS:
         raise BadPayloads(f"{where}: 'kind' must be one of {', '.join(KINDS)}.")
     if not isinstance(row.get("payload"), dict):
         raise BadPayloads(f"{where}: 'payload' must be a JSON object.")
-    status = row.get("http_status")
+    status = row.get("http_status") if kind == "http" else None
+    name = row.get("source") or f"{row.get('server', '')}: {row.get('cause', '')}".strip(": ")
+    title = f"{kind}{f', HTTP {status}' if status else ''}  {name}"
     return Row(
-        number, row["kind"], row["payload"], str(row.get("source", "")), status if isinstance(status, int) else None
+        number, title, KINDS[kind], _case(kind, row["payload"]), expect, status if isinstance(status, int) else None
     )
 
 
-def verdict(row: Row) -> tuple[BackgroundResponseError | None, str]:
-    """The error that is raised, or None, and why in one line."""
-    try:
-        raise_on_failure(row.judged)
-    except BackgroundResponseError as error:
-        return error, _why_raised(row, error)
-    return None, _why_not(row)
+def _case(kind: str, payload: dict[str, Any]) -> dict[str, Any]:
+    if kind == "sse":
+        created = {"type": "response.created", "sequence_number": 0, "response": {"status": "in_progress"}}
+        return {"events": [created, payload]}
+    if kind == "http":
+        body = {"id": "resp_http", "object": "response", "status": "failed", "error": payload.get("error")}
+        return {"id": "resp_http", "body": body}
+    response_id = payload.get("id")
+    return {
+        "id": response_id if kind == "retrieve" and isinstance(response_id, str) and response_id else "resp_f",
+        "body": payload,
+    }
+
+
+def try_row(row: Row) -> Tried:
+    """Takes every route of a row."""
+    seen = {route: go(route, row.case) for route in row.routes if is_tried(route)}
+    shown = next(iter(seen.values()), Seen(None, None, 0.0))
+    wrong = [f"{route}: {told}" for route, one in seen.items() for told in _other_than(row.expect or {}, one)]
+    wrong += [f"{route}: {type(one.error).__name__}: {one.error}" for route, one in seen.items() if not _why(row, one)]
+    verdicts = {(type(one.error), one.error.retryable): route for route, one in seen.items()
+                if isinstance(one.error, BackgroundResponseError)}  # fmt: skip
+    if len(verdicts) > 1:
+        wrong.append(f"{' and '.join(verdicts.values())} do not agree")
+    skipped = [route for route in row.routes if route not in seen]
+    why = _why(row, shown) if seen else f"none of its routes is tried here: {', '.join(skipped)}"
+    return Tried(shown, why, wrong, skipped)
+
+
+# -- why
+
+
+def _why(row: Row, seen: Seen) -> str:
+    error = seen.error
+    if error is None:
+        return _why_not(row, seen)
+    if isinstance(error, BackgroundResponseError):
+        return _why_raised(row, error)
+    text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    ours = type(error).__name__.startswith("Background")  # the stream broke off, the time is up
+    no_response = isinstance(error, APIResponseValidationError) or (
+        isinstance(error, TypeError) and text.startswith("TypeError: Expected a response")
+    )
+    refused = isinstance(error, APIStatusError)  # what the server answered to the request itself
+    return text if ours or no_response or refused else ""
 
 
 def _why_raised(row: Row, error: BackgroundResponseError) -> str:
-    finding = find(row.judged)
-    assert finding is not None  # something was raised
-    if row.payload.get("object") == "event":
+    body = _members(row.case.get("body"))
+    if body.get("object") == "event":
         return f"a webhook carries only an id: retrieve {error.response_id} with the flag to learn the cause"
+    if error.status in ("cancelled", "expired"):
+        return f"status {error.status}"
     if error.status == "incomplete":
-        return f"status incomplete, reason {error.reason}" if error.reason else "status incomplete, no reason given"
-    if error.status == "cancelled":
-        return "status cancelled"
-    rule = classify(finding.error, http_status=finding.http_status)
-    code = f"unknown code {error.code}" if error.code else "no code"
-    if rule is None:
-        if not finding.error:
-            why = "failed without an error object: no class is claimed, no retry"
+        return f"status incomplete, {f'reason {error.reason}' if error.reason else 'no reason given'}"
+    code, kind = find_rule("code", error.code), find_rule("type", error.type)
+    unknown = f"unknown code {error.code}" if error.code else "no code"
+    if not error.known:
+        sent = error.code or error.type or error.param or read_outcome(body).error
+        why = f"{unknown}, {f'unknown type {error.type}' if error.type else 'no type'}"
+        why = (why if sent else "failed without an error object") + ": no class is claimed, no retry"
+    elif code is not None and code.equivalent is error.equivalent:
+        if code.kind == "status":
+            why = f"the code {error.code} is a number: read as an HTTP status"
         else:
-            kind = f"unknown type {error.type}" if error.type else "no type"
-            why = f"{code}, {kind}: no class is claimed, no retry"
-    elif rule.kind == "code":
-        why = f"known code {rule.key}"
-    elif rule.kind == "type":
-        why = f"{code}: the type {rule.key} decides"
-    elif error.code == rule.key:
-        why = f"the code {rule.key} is a number: read as an HTTP status"
+            why = f"known {code.kind} {error.code}" + (" in the place of a code" if code.kind == "type" else "")
+    elif kind is not None and kind.equivalent is error.equivalent:
+        why = f"{unknown}: the type {error.type} decides"
     else:
-        why = f"{code}, no known type: the status {rule.key} of the event decides"
-    if rule is not None and rule.retryable and not error.retryable:
-        too_large = "request too large" in error.message.lower()
-        why += "; the request is too large, so never retryable" if too_large else f"; type {error.type} forbids a retry"
-    twin = getattr(error, "status_code", None)
-    if row.kind == "http" and None not in (twin, row.http_status) and twin != row.http_status:
-        why += f"; this call was answered with {row.http_status}, which the table has as {twin}"
+        why = (
+            f"{f'code {error.code}' if error.code else 'no code'}: the cause stands in the message or beside the error"
+        )
+    if any(rule is not None and rule.retryable for rule in (code, kind)) and error.known and not error.retryable:
+        why += "; the rest of it forbids a retry"
+    outer = text_of(_members(body.get("error")).get("code"))
+    if outer not in (None, error.code):
+        why += f", inside {outer}"
+    status = getattr(error, "status_code", None)
+    if None not in (status, row.http_status) and status != row.http_status:
+        why += f"; this call was answered with {row.http_status}, which the table has as {status}"
     return why
-
-
-def _why_not(row: Row) -> str:
-    inner = _members(row.judged.get("response")) or row.judged
-    status = inner.get("status")
-    reason = _members(inner.get("incomplete_details")).get("reason")
-    if status == "incomplete" and reason is not None:
-        return f"reason {reason} is no failure: a successor carries on"
-    if isinstance(status, str):
-        return f"status {status} is no failure"
-    output = inner.get("output")
-    for number, item in enumerate(cast("list[object]", output) if isinstance(output, list) else ()):
-        failure = _members(_members(item).get("error"))
-        if failure:
-            return (
-                f"the Response itself has no status and no error; its output[{number}] failed "
-                f"({_members(item).get('type')}: {failure.get('code')}), which the caller reads from that item"
-            )
-    members = ", ".join(row.judged) or "none"
-    return f"not a Response, an event or an error body of the API; its members: {members}"
 
 
 def _members(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _why_not(row: Row, seen: Seen) -> str:
+    if row.routes[0].startswith("delivered:"):
+        return f"{row.routes[0]}, at once"
+    status = getattr(seen.last, "status", None) or getattr(getattr(seen.last, "response", None), "status", None)
+    if status:
+        return f"status {status} is no failure"
+    body = _members(row.case.get("body") or row.case.get("events", [None])[-1])
+    if read_outcome(body).status:
+        return f"status {read_outcome(body).status} is no failure"
+    return f"neither a status nor an error says that it has ended; its members: {', '.join(body) or 'none'}"
+
+
+# -- whether it is right
+
+
+def _other_than(expect: Mapping[str, Any], seen: Seen) -> list[str]:
+    """What is not as `expect` has it, in words."""
+    error: Any = seen.error
+    if expect.get("or_raises") and isinstance(error, OpenAIError):
+        return []
+    final: Any = getattr(seen.last, "response", None) or seen.last
+    if isinstance(final, dict):  # `raise_on_failure` gives back what it got
+        final = construct_type(type_=Response, value=_members(seen.last))
+    found: list[tuple[str, Any, Any]] = []
+    if "class" in expect and not _is_of(error, expect["class"]):
+        found.append(("class", expect["class"], type(error).__name__ if error is not None else None))
+    for name, value in (
+        ("retryable", getattr(error, "retryable", None)),
+        ("code", getattr(error, "code", None)),
+        ("reason", getattr(error, "reason", None)),
+        ("sequence_number", getattr(error, "sequence_number", None)),
+        ("partial", getattr(error, "output_text", None)),
+        ("last_status", getattr(final, "status", None)),
+        ("last_id", getattr(final, "id", None)),
+    ):
+        if expect.get(name) is not None and value != expect[name] and (error is not None or name.startswith("last")):
+            found.append((name, expect[name], value))
+    if expect.get("parsed") and getattr(final, "output_parsed", None) is None:
+        found.append(("parsed", True, None))
+    if expect.get("retry_after") is not None:
+        wait = getattr(error, "retry_after", None)
+        within = expect.get("retry_after_within", 0.01)
+        if wait is None or abs(wait - expect["retry_after"]) > within:
+            found.append(("retry_after", expect["retry_after"], wait))
+    found += [("text", part, str(error)) for part in expect.get("text", ()) if part not in str(error)]
+    found += [("no_text", part, str(error)) for part in expect.get("no_text", ()) if part in str(error)]
+    if seen.seconds > expect.get("within_s", float("inf")):
+        found.append(("within_s", expect["within_s"], round(seen.seconds, 1)))
+    return [f"{name} {was!r}, expected {wanted!r}" for name, wanted, was in found]
+
+
+def _is_of(error: Exception | None, name: str | None) -> bool:
+    """Whether it is what a corpus calls so: None, `*`, `base`, `!TheirClass`, `BackgroundClass` or `StatusClass`."""
+    ours = isinstance(error, BackgroundResponseError)
+    if name is None:
+        return error is None
+    if name == "*":
+        return ours
+    if name == "base":
+        return ours and not isinstance(error, (APIStatusError, ContentFilterFinishReasonError))
+    # By name, so that a class which is not there is a miss and no fault of this program.
+    names = {base.__name__ for base in type(error).__mro__}
+    if name.startswith("!"):
+        return name[1:] in names and not ours
+    return name in names and (ours or name.startswith("Background"))
+
+
+# -- on paper
 
 
 def in_seconds(value: float | None) -> str:
@@ -160,33 +283,59 @@ def in_seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}".rstrip("0").rstrip(".") + " s"
 
 
-def _code(error: BackgroundResponseError) -> str:
-    return f"reason {error.reason}" if error.reason and not error.code else f"code {error.code or '-'}"
-
-
-def show_payloads(path: str, out: TextIO, *, width: int) -> None:
-    """Prints the verdict on each row.
+def show_payloads(paths: Sequence[str], out: TextIO, *, width: int) -> bool:
+    """Prints the verdict on each row; returns whether every row is explained and as expected.
 
     Raises:
         BadPayloads: see `read_payloads`; nothing was printed then.
     """
-    rows = read_payloads(path)
-    raised = 0
-    for row in rows:
-        error, why = verdict(row)
-        raised += error is not None
-        status = f", HTTP {row.http_status}" if row.http_status is not None else ""
-        say(f"line {row.line}  {row.kind}{status}  {row.source}", out, width, indent=0)
-        if error is None:
-            say("nothing raised", out, width)
-        else:
-            what = f"{type(error).__name__}  {_code(error)}"
-            how = f"retryable {'yes' if error.retryable else 'no'}  retry_after {in_seconds(error.retry_after)}"
-            for line in [f"{what}  {how}"] if len(what) + len(how) + 6 <= width else [what, how]:
-                say(line, out, width)
-        say(f"because {why}", out, width)
-        print("", file=out)
-    print(f"{len(rows)} payloads: {raised} raise, {len(rows) - raised} do not.", file=out)
+    files = [(path, read_payloads(path)) for path in paths]
+    logging.getLogger("openai").addHandler(logging.NullHandler())  # what a wait logs on the way is not shown
+    count = raised = 0
+    unexplained: list[str] = []
+    other: list[str] = []
+    for path, rows in files:
+        if len(files) > 1:
+            say(path, out, width, indent=0)
+            print("", file=out)
+        for row in rows:
+            tried = try_row(row)
+            where = f"{Path(path).name}:{row.line}" if len(files) > 1 else f"line {row.line}"
+            count += 1
+            raised += tried.shown.error is not None
+            unexplained += [where] * (not tried.why)
+            other += [where] * bool(tried.wrong)
+            _show(row, tried, out, width)
+    print(f"{count} payloads: {raised} raise, {count - raised} do not.", file=out)
+    if not unexplained and not other:
+        print("No row unexplained, none other than expected.", file=out)
+        return True
+    say(
+        f"Unexplained: {', '.join(unexplained) or 'none'}. Other than expected: {', '.join(other) or 'none'}.",
+        out,
+        width,
+        indent=0,
+    )
+    return False
+
+
+def _show(row: Row, tried: Tried, out: TextIO, width: int) -> None:
+    error = tried.shown.error
+    say(f"line {row.line}  {row.title}", out, width, indent=0)
+    if isinstance(error, BackgroundResponseError):
+        label = f"reason {error.reason}" if error.reason and not error.code else f"code {error.code or '-'}"
+        what = f"{type(error).__name__}  {label}"
+        how = f"retryable {'yes' if error.retryable else 'no'}  retry_after {in_seconds(error.retry_after)}"
+        for line in [f"{what}  {how}"] if len(what) + len(how) + 6 <= width else [what, how]:
+            say(line, out, width)
+    else:
+        say("nothing raised" if error is None else type(error).__name__, out, width)
+    say(f"because {tried.why or 'of nothing that is known here'}", out, width)
+    if tried.skipped:
+        say(f"not tried here: {', '.join(tried.skipped)}", out, width)
+    for told in tried.wrong:
+        say(f"WRONG  {told}", out, width)
+    print("", file=out)
 
 
 def say(text: str, out: TextIO, width: int, *, indent: int = 4) -> None:

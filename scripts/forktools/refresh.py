@@ -175,12 +175,20 @@ def differences(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
     return wrong
 
 
+def with_letter(series: Series, files: dict[str, bytes]) -> dict[str, bytes]:
+    """The files, and the cover letter, if there is one, with its table made anew."""
+    path = series.root / budget.LETTER
+    if path.is_file():
+        files[budget.LETTER] = budget.letter(series, path.read_text(encoding="utf-8")).encode()
+    return files
+
+
 def write(series: Series) -> list[str]:
     """Writes what differs and removes what is no more; returns one line for each."""
     for commit in series.commits():
         check_message(commit)
     pinned = pin.load(series.root)
-    files = projected(series, pinned)
+    files = with_letter(series, projected(series, pinned))
     wrong = sorted(differences(series.root, files))
     if wrong:
         prove(files, pin.cached(series.root, pinned.upstream))
@@ -219,7 +227,10 @@ def check(series: Series) -> list[str]:
             "a fold has stopped and waits in .upstream/work: scripts/refresh again, or scripts/refresh --abort"
         )
     lines += [f"{path}: differs from the commits" for path in series.paths(tip, series.tree())]
-    return lines + [f"{path}: {what}" for path, what in differences(series.root, projected(series, pinned)).items()]
+    return lines + [
+        f"{path}: {what}"
+        for path, what in differences(series.root, with_letter(series, projected(series, pinned))).items()
+    ]
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:

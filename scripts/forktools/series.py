@@ -29,11 +29,10 @@ BASE = ("src/openai", "helpers.md", "api.md")
 TRAVELS = (
     *BASE,
     "background.md",
-    "docs/background-run.svg",
-    "examples/responses/background_errors.mjs",
     "examples/responses/background_progress.py",
     "examples/responses/background_retry.py",
     "tests/lib/background",
+    "tests/test_aiohttp_malformed_answers.py",
     "tests/lib/test_error_pickling.py",
 )
 # What editors and interpreters leave there, which is nobody's work.

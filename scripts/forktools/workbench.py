@@ -47,10 +47,14 @@ class Bench:
         paths = self.git.must("diff", "--name-only", "--diff-filter=A", "-z", UPSTREAM, "HEAD", "--", "tests").names
         return [path for path in paths if Path(path).name.startswith("test_")]
 
-    def test(self, step: Step, own: Sequence[str] = ()) -> None:
-        """Runs the tests that were added so far, in each environment; none of a file in `own` having run is wrong."""
-        if not (tests := self.tests()):
+    def test(self, step: Step, own: Sequence[str] = (), *, everything: bool = True) -> None:
+        """Runs the tests that were added so far, or only those in `own`, in each environment; none of a file in `own`
+        having run is wrong."""
+        there = self.tests()
+        if not (tests := there if everything else [path for path in own if (self.folder / path).exists()]):
             step.notes.append("no tests")
+            for title in self.pythons if own else ():
+                step.wrong[f"tests ({title})"] = f"{', '.join(own)}, which the Verify line names: not there"
         for title, python in self.pythons.items() if tests else ():
             try:
                 outcomes = recorded.run(

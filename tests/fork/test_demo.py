@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from openai import OpenAI
 from forktools import demo
 from forktools.loopback import CATALOGUE, Fault, Loopback
-from forktools.demo_payloads import Row, verdict, in_seconds, show_payloads
+from forktools.demo_payloads import Row, try_row, in_seconds, read_payloads, show_payloads
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -46,7 +46,7 @@ EXPECTED = {
     "no_status": ("BackgroundInternalServerError", "InternalServerError", "yes", "-", "-"),
     "max_output_tokens": ("BackgroundIncompleteError", "APIError", "no", "-", "57 chars"),
     "content_filter": ("BackgroundContentFilterError", "ContentFilterFinishReasonError", "no", "-", "57 chars"),
-    "steered": ("nothing", "-", "-", "-", "-"),
+    "steered": ("BackgroundIncompleteError", "APIError", "no", "-", "-"),
     "cancelled": ("BackgroundCancelledError", "APIError", "no", "-", "57 chars"),
 }
 
@@ -213,8 +213,11 @@ def test_live_that_takes_too_long_names_the_run_that_goes_on_and_exits_1(
 # -- payloads
 
 
-def row(kind: str, payload: dict[str, Any], http_status: int | None = None) -> Row:
-    return Row(1, kind, payload, "here", http_status)
+def row(tmp_path: Path, line: dict[str, Any]) -> Row:
+    """The one row of a file with that line."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(line), encoding="utf-8")
+    return read_payloads(str(path))[0]
 
 
 def failed(**error: object) -> dict[str, Any]:
@@ -222,66 +225,132 @@ def failed(**error: object) -> dict[str, Any]:
 
 
 TOO_LARGE = "Request too large for this tier: the input must be reduced."
-ITEM = {"type": "image_generation_call", "status": "failed", "error": {"code": "moderation_blocked"}}
+INNER = failed(code="background_streaming_error", message='Upstream said: {"error": {"code": "invalid_prompt"}}')
 
 
 @pytest.mark.parametrize(
     ("kind", "payload", "raised", "why"),
     [
-        ("retrieve", failed(code="server_error"), "InternalServer", "known code server_error"),
-        ("retrieve", failed(code="new", type="billing_error"), "RateLimit", "unknown code new: the type billing_error"),
-        ("retrieve", failed(type="not_found_error"), "NotFound", "no code: the type not_found_error decides"),
-        ("retrieve", failed(code=503), "InternalServer", "the code 503 is a number: read as an HTTP status"),
-        ("retrieve", failed(code="529"), "InternalServer", "the code 529 is a number: read as an HTTP status"),
-        ("retrieve", failed(code="new", type="odd"), "Response", "unknown code new, unknown type odd: no class"),
-        ("retrieve", failed(message="?"), "Response", "no code, no type: no class"),
-        ("retrieve", {"status": "failed"}, "Response", "failed without an error object"),
-        ("retrieve", failed(code="rate_limit_exceeded", message=TOO_LARGE), "RateLimit", "the request is too large"),
-        ("retrieve", failed(code="slow_down", type="insufficient_quota"), "RateLimit", "insufficient_quota forbids"),
-        ("retrieve", {"status": "cancelled"}, "Cancelled", "status cancelled"),
-        ("retrieve", {"status": "incomplete"}, "Incomplete", "status incomplete, no reason given"),
-        ("retrieve", {"status": "in_progress"}, None, "status in_progress is no failure"),
-        ("retrieve", {"id": "resp_1", "output": [1, ITEM]}, None, "output[1] failed (image_generation_call: moderation"),
-        ("retrieve", {"id": "resp_1", "output": 3}, None, "not a Response"),
-        ("retrieve", {}, None, "its members: none"),
-        ("sse", {"type": "response.failed", "response": failed(code="bio_policy")}, "BadRequest", "known code bio_policy"),
-        ("sse", {"type": "response.completed", "response": {"status": "completed"}}, None, "status completed is no"),
-        ("sse", {"type": "error", "code": "slow_down", "message": "."}, "RateLimit", "known code slow_down"),
-        ("sse", {"type": "error", "status": 409, "error": {"message": "."}}, "Conflict", "the status 409 of the event"),
-        ("sse", {"error": {"type": "server_error"}}, "InternalServer", "no code: the type server_error decides"),
-        ("sse", {"message": "stopped", "wrapped": None}, None, "its members: message, wrapped"),
-        ("http", {"error": {"code": "invalid_api_key"}}, "Authentication", "known code invalid_api_key"),
-        ("http", {}, "Response", "failed without an error object"),
+        ("retrieve", failed(code="server_error"), "BackgroundInternalServerError", "known code server_error"),
+        ("retrieve", {"status": "failed"}, "BackgroundResponseError", "failed without an error object"),
+        ("retrieve", failed(code="new", type="billing_error"), "BackgroundRateLimitError", "unknown code new: the type bi"),
+        ("retrieve", failed(type="not_found_error"), "BackgroundNotFoundError", "no code: the type not_found_error"),
+        ("retrieve", failed(code="slow_down"), "BackgroundRateLimitError", "known code slow_down"),
+        ("retrieve", failed(code="not_found_error"), "BackgroundNotFoundError", "in the place of a code"),
+        ("retrieve", failed(code="529"), "BackgroundInternalServerError", "529 is a number: read as an HTTP status"),
+        ("retrieve", failed(code="new", type="odd"), "BackgroundResponseError", "unknown code new, unknown type odd: no"),
+        ("retrieve", INNER, "BackgroundBadRequestError", "known code invalid_prompt, inside background_streaming_error"),
+        ("retrieve", failed(code="rate_limit_exceeded", message=TOO_LARGE), "BackgroundRateLimitError", "forbids a retry"),
+        ("retrieve", {"id": "r", "status": "cancelled"}, "BackgroundCancelledError", "status cancelled"),
+        ("retrieve", {"id": "r", "status": "incomplete"}, "BackgroundIncompleteError", "no reason given"),
+        ("retrieve", {"id": "r", "status": "in_progress"}, "NoneType", "status in_progress is no failure"),
+        ("retrieve", {"id": "r", "output": 3}, "NoneType", "neither a status nor an error says that it has ended"),
+        ("retrieve", {}, "APIResponseValidationError", "holds none; the request failed, not the run"),
+        ("sse", {"type": "response.failed", "response": failed(code="bio_policy")}, "BackgroundBadRequestError", "known"),
+        ("sse", {"type": "response.completed", "response": {"status": "completed"}}, "NoneType", "status completed is no"),
+        ("sse", {"type": "error", "code": "slow_down", "message": "."}, "BackgroundRateLimitError", "known code slow_do"),
+        ("sse", {"error": {"type": "server_error"}}, "BackgroundInternalServerError", "the type server_error decides"),
+        ("sse", {"message": "stopped"}, "BackgroundStreamInterruptedError", "broke off"),
+        ("http", {"error": {"code": "invalid_api_key"}}, "BackgroundAuthenticationError", "known code invalid_api_key"),
+        ("http", {}, "BackgroundResponseError", "failed without an error object"),
     ],
 )  # fmt: skip
-def test_verdict_names_the_witness(kind: str, payload: dict[str, Any], raised: str | None, why: str) -> None:
-    error, because = verdict(row(kind, payload))
-    assert (None if error is None else type(error).__name__) == (raised and f"Background{raised}Error")
-    assert why in because
+def test_row_names_the_witness(tmp_path: Path, kind: str, payload: dict[str, Any], raised: str, why: str) -> None:
+    tried = try_row(row(tmp_path, {"kind": kind, "payload": payload}))
+    assert type(tried.shown.error).__name__ == raised
+    assert why in tried.why
+    assert tried.wrong == []
+
+
+def test_row_of_a_webhook_says_what_to_retrieve(tmp_path: Path) -> None:
+    hook = {"object": "event", "type": "response.failed", "data": {"id": "resp_7"}}
+    assert "retrieve resp_7 with the flag" in try_row(row(tmp_path, {"kind": "webhook", "payload": hook})).why
+
+
+def test_row_that_was_answered_with_another_status_says_so(tmp_path: Path) -> None:
+    line = {"kind": "http", "payload": {"error": {"code": "model_not_found"}}}
+    assert "answered with 400" in try_row(row(tmp_path, {**line, "http_status": 400})).why
+    assert "answered" not in try_row(row(tmp_path, {**line, "http_status": 404})).why
+
+
+BODY: dict[str, Any] = {"id": "resp_f", "object": "response", "output": []}
+QUOTA: dict[str, Any] = {
+    **BODY,
+    "status": "failed",
+    "error": {"code": "insufficient_quota", "message": "Nothing is left."},
+}
+GIVEN: dict[str, Any] = {
+    "routes": ["retrieve", "poll", "apoll", "raise", "stream:failed"],
+    "input": {"body": QUOTA},
+    "expect": {"class": "RateLimitError", "retryable": False, "code": "insufficient_quota", "text": ["Nothing"]},
+}
+WAITED: dict[str, Any] = {
+    "routes": ["poll", "apoll"],
+    "input": {"answers": ["@200 seconds of in_progress", {"@status": 503}, {**BODY, "status": "completed"}]},
+    "expect": {"class": None, "last_status": "completed", "last_id": "resp_f"},
+}
+BROKEN: dict[str, Any] = {
+    "routes": ["stream", "astream"],
+    "input": {"events": [{"type": "response.created", "sequence_number": 4, "response": BODY}], "then": "reset"},
+    "expect": {"class": "BackgroundStreamInterruptedError", "sequence_number": 4, "no_text": ["before"]},
+}
+
+
+@pytest.mark.parametrize("given", [GIVEN, WAITED, BROKEN], ids=["failed", "waited for", "broken"])
+def test_row_with_expectations_that_hold_is_right(tmp_path: Path, given: dict[str, Any]) -> None:
+    assert try_row(row(tmp_path, given)).wrong == []
 
 
 @pytest.mark.parametrize(
-    ("payload", "why"),
+    ("given", "expect", "routes"),
     [
-        ({"status": "incomplete", "incomplete_details": {"reason": "steered"}}, "reason steered is no failure"),
-        ({"status": "incomplete", "incomplete_details": {"reason": "length"}}, "status incomplete, reason length"),
+        (GIVEN, {"class": None}, 5),
+        (GIVEN, {"class": "base"}, 5),
+        (GIVEN, {"class": "!RateLimitError"}, 5),
+        (GIVEN, {"class": "BackgroundNoSuchError"}, 5),
+        (GIVEN, {"retryable": True}, 5),
+        (GIVEN, {"retry_after": 3}, 5),
+        (GIVEN, {"text": ["no such words"]}, 5),
+        (GIVEN, {"no_text": ["Nothing is left"]}, 5),
+        (GIVEN, {"partial": "words"}, 5),
+        (WAITED, {"last_status": "queued"}, 2),
+        (WAITED, {"parsed": True}, 2),
+        (WAITED, {"class": "*"}, 2),
+        (BROKEN, {"sequence_number": 5}, 2),
     ],
 )
-def test_verdict_on_an_incomplete_response_names_its_reason(payload: dict[str, Any], why: str) -> None:
-    assert why in verdict(row("retrieve", payload))[1]
+def test_row_with_another_expectation_says_what_is_wrong_on_each_route(
+    tmp_path: Path, given: dict[str, Any], expect: dict[str, Any], routes: int
+) -> None:
+    tried = try_row(row(tmp_path, {**given, "expect": expect}))
+    assert len(tried.wrong) == routes
+    assert all(next(iter(expect)) in told for told in tried.wrong)
 
 
-@pytest.mark.parametrize("ending", ["failed", "incomplete", "cancelled"])
-def test_verdict_on_a_webhook_says_what_to_retrieve(ending: str) -> None:
-    hook = {"object": "event", "type": f"response.{ending}", "data": {"id": "resp_7"}}
-    error, why = verdict(row("webhook", hook))
-    assert error is not None and error.response_id == "resp_7"
-    assert "retrieve resp_7 with the flag" in why
+def test_row_whose_route_is_not_known_says_so(tmp_path: Path) -> None:
+    tried = try_row(row(tmp_path, {**GIVEN, "routes": ["pigeon"]}))
+    assert tried.skipped == ["pigeon"] and "pigeon" in tried.why
 
 
-def test_verdict_on_an_http_row_with_another_status_says_so() -> None:
-    assert "answered with 400" in verdict(row("http", {"error": {"code": "model_not_found"}}, 400))[1]
-    assert "answered" not in verdict(row("http", {"error": {"code": "model_not_found"}}, 404))[1]
+def test_payloads_other_than_expected_end_with_1(tmp_path: Path) -> None:
+    right, wrong = tmp_path / "right.jsonl", tmp_path / "wrong.jsonl"
+    right.write_text(json.dumps(GIVEN) + "\n" + json.dumps(WAITED))
+    wrong.write_text(json.dumps({"server": "s", "cause": "c", "payload": QUOTA, "expect": {"class": "NotFoundError"}}))
+    out = io.StringIO()
+    assert demo.main(["--payloads", str(right)], out) == 0
+    assert out.getvalue().endswith("2 payloads: 1 raise, 1 do not.\nNo row unexplained, none other than expected.\n")
+    assert demo.main(["--payloads", str(right), str(wrong)], out) == 1
+    assert out.getvalue().endswith("Unexplained: none. Other than expected: wrong.jsonl:1.\n")
+    assert "WRONG  retrieve: class 'BackgroundRateLimitError', expected 'NotFoundError'" in out.getvalue()
+
+
+CORPORA = [*Path(os.environ.get("FORK_CORPORA") or SCRIPTS.parents[1] / "shared" / "corpus").glob("*.jsonl")]
+
+
+@pytest.mark.skipif(not CORPORA, reason="no recorded payloads here; FORK_CORPORA names their folder")
+def test_corpora_that_are_here_are_explained_and_as_expected() -> None:
+    out = io.StringIO()
+    assert demo.main(["--payloads", *map(str, CORPORA)], out) == 0, out.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -304,14 +373,16 @@ payload_dicts = st.dictionaries(
 
 
 @given(payload=payload_dicts, kind=st.sampled_from(["retrieve", "sse", "http", "webhook"]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+@settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 def test_show_payloads_explains_any_payload_in_printable_lines(
     tmp_path: Path, payload: dict[str, Any], kind: str
 ) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"kind": kind, "payload": payload}), encoding="utf-8")
     out = io.StringIO()
-    show_payloads(str(path), out, width=100)
+    show_payloads([str(path)], out, width=100)
     lines = out.getvalue().split("\n")
     assert all(len(line) <= 100 and (line.isprintable() or not line) for line in lines)
     assert sum(line.startswith("    because ") and len(line) > 12 for line in lines) == 1
@@ -335,7 +406,7 @@ def test_payloads_shows_every_row_and_the_count(tmp_path: Path) -> None:
     assert "BackgroundRateLimitError  code slow_down  retryable yes  retry_after 1728 s" in done.stdout
     assert done.stdout.count("x" * 80) >= 3  # broken over lines, not cut off
     assert "line 5  retrieve\n    nothing raised\n" in done.stdout
-    assert done.stdout.endswith("3 payloads: 2 raise, 1 do not.\n")
+    assert done.stdout.endswith("3 payloads: 2 raise, 1 do not.\nNo row unexplained, none other than expected.\n")
     assert widest(done.stdout) <= 100 and "\x1b" not in done.stdout
 
 
@@ -401,6 +472,20 @@ def test_script_sets_up_quietly_and_runs_where_it_was_called(checkout: Path, tmp
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{checkout}/scripts {here} -m forktools.demo --payloads a b\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--live", "--help"]])
+def test_script_asked_for_help_sets_nothing_up(checkout: Path, arguments: list[str]) -> None:
+    shutil.rmtree(checkout / ".venv")
+    environment = {**os.environ, "BOOTSTRAP_STATUS": "3"}
+    command = [checkout / "scripts" / "demo", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ./scripts/demo ") and not (checkout / ".venv").exists()
+    # What the program knows is what the text names.
+    with pytest.raises(SystemExit):
+        demo.main(["--help"])
+    assert all(option in done.stdout for option in ("--live", "--payloads FILE", "--model", "--max-wait"))
 
 
 def test_script_whose_bootstrap_fails_shows_why_and_exits_1(checkout: Path) -> None:

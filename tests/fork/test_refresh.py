@@ -287,7 +287,7 @@ def test_budget_counts_upstreams_files_and_the_generated_among_them(
     assert ["+0", "-0", "+0", "-0", "0001-errors"] in lines
     assert ["+3", "-2", "+0", "-0", "0002-hooks"] in lines
     assert ["+1", "-0", "+1", "-0", "0003-names"] in lines
-    assert ["+4", "-2", "in", "all,", "of", "at", "most", "+200", "-5"] in lines
+    assert ["+4", "-2", "in", "all,", "of", "at", "most", "+200", "-9"] in lines
     monkeypatch.setattr(budget, "MOST_ADDED", 3)
     assert patched.refresh("--budget") == 1
     assert patched.refresh() == 1

@@ -1,7 +1,8 @@
 """Without the flag the fork is stock `openai`: one program, run on both in processes of their own, tells the same.
 
 The stock package is the pinned release that `scripts/bootstrap` keeps, untouched, in .upstream. What is compared: every
-byte that goes out, over a raw loopback socket, and of what comes back the type, `repr`, `vars` and public attributes.
+byte that goes out, over a raw loopback socket, and of what comes back the type, `repr`, `vars` and public attributes;
+and what happens where a program puts a double of its own in the place of something internal.
 """
 
 from __future__ import annotations
@@ -21,8 +22,18 @@ from forktools import ROOT, pin
 # Runs under either package, so it may use only what both have. It prints one JSON object: case -> what was seen.
 PROGRAM = r'''
 import asyncio, inspect, json, re, socketserver, sys, threading
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
+import httpx2
 import openai
+import openai.resources.responses.responses as resources
+import openai.resources.beta.responses.responses as beta_resources
 from openai import AsyncOpenAI, OpenAI
+from openai._types import not_given
+from openai._response import APIResponse, AsyncAPIResponse
+from openai._legacy_response import LegacyAPIResponse
+from openai.types.beta import BetaResponse
 from openai.types.responses import Response
 
 ID = "resp_77"
@@ -61,7 +72,7 @@ def look(thing):
         out["vars"] = {name: repr(value) for name, value in vars(thing).items()}
         out["set"] = sorted(thing.model_fields_set)
         out["dump"] = thing.model_dump_json()
-        out["request_id"] = thing._request_id
+        out["request_id"] = getattr(thing, "_request_id", "has none")  # a streamed one
         out["text"] = thing.output_text
         out["public"] = sorted(name for name in dir(thing) if not name.startswith("_"))
     elif isinstance(thing, BaseException):
@@ -121,6 +132,87 @@ async def events(client):
     return [look(stream)["type"]] + [event.to_dict() for event in seen]
 
 
+# -- doubles: what a program, a test suite or an instrumentation puts in the place of something internal
+
+
+class OwnStream:
+    """A wrapper around a raw stream that has what the public class has, and nothing else."""
+
+    def __init__(self, stream):
+        self._stream, self.response = stream, stream.response
+
+    def __iter__(self):
+        return iter(self._stream)
+
+    def __aiter__(self):
+        return self._stream.__aiter__()
+
+    async def close(self):
+        await settle(self._stream.close())
+
+
+async def wrapped_stream(client):
+    """The accumulating stream over a wrapped one: to its end, and on to the final response."""
+    own = client.responses.retrieve
+
+    def sync_retrieve(*args, **options):
+        return OwnStream(own(*args, **options))
+
+    async def async_retrieve(*args, **options):
+        return OwnStream(await own(*args, **options))
+
+    client.responses.retrieve = async_retrieve if isinstance(client, AsyncOpenAI) else sync_retrieve
+    try:
+        manager = client.responses.stream(response_id=ID)
+        if hasattr(manager, "__aenter__"):
+            async with manager as stream:
+                seen = [event.to_dict() async for event in stream]
+                return seen + [look(await stream.get_final_response())]
+        with manager as stream:
+            seen = [event.to_dict() for event in stream]
+            return seen + [look(stream.get_final_response())]
+    finally:
+        del client.responses.retrieve
+
+
+def fixed(*, query=None, extra_headers=None, extra_query=None, extra_body=None, idempotency_key=None, timeout=not_given,
+          post_parser=not_given, security=None, synthesize_event_and_data=None, stream_mode=None):
+    """`make_request_options` as the release has it, patched in by somebody."""
+    options = {"headers": extra_headers, "params": query, "extra_json": extra_body, "security": security}
+    if timeout is not not_given:
+        options["timeout"] = timeout
+    return {name: value for name, value in options.items() if value is not None}
+
+
+async def fixed_signature(client):
+    own = resources.make_request_options, beta_resources.make_request_options
+    resources.make_request_options = beta_resources.make_request_options = fixed
+    try:
+        return [look(await settle(client.responses.retrieve(ID))), look(await settle(client.beta.responses.retrieve(ID))),
+                look(await settle(client.responses.cancel(ID)))]
+    finally:
+        resources.make_request_options, beta_resources.make_request_options = own
+
+
+async def parsed_by_hand(client):
+    """The three kinds of answers, made with doubles for the options and the client, and parsed."""
+    told = []
+    answer = await settle(client.responses.with_raw_response.retrieve(ID))
+    plain = SimpleNamespace(post_parser=not_given, url="/responses/" + ID, method="get")
+    for options in (plain, SimpleNamespace(post_parser=lambda parsed: parsed), MagicMock(), MagicMock(post_parser=not_given)):
+        for who in (client, MagicMock()):
+            for kind in (LegacyAPIResponse, APIResponse, AsyncAPIResponse):
+                for to in (Response, BetaResponse, dict, str, httpx2.Response):
+                    made = kind(raw=answer.http_response, cast_to=to, client=who, stream=False, stream_cls=None, options=options)
+                    try:
+                        came = await settle(made.parse())
+                    except Exception as error:
+                        told.append(look(error))
+                    else:
+                        told.append(type(came).__name__)
+    return told
+
+
 async def case(client, route):
     wire.clear()
     try:
@@ -139,13 +231,17 @@ async def main():
         client = cls(**options)
         for name, payload in PAYLOADS.items():
             answers["now"] = (200, b"application/json", json.dumps(payload).encode())
-            for route in (plain, raw, streaming, low_level, beta, others):
+            for route in (
+                plain, raw, streaming, low_level, beta, others, fixed_signature, parsed_by_hand
+            ):
                 told[f"{cls.__name__} {route.__name__} {name}"] = await case(client, route)
-            lines = [{"type": "response.in_progress", "sequence_number": 4, "response": dict(BASE, status="in_progress")},
-                     {"type": "response." + payload["status"], "sequence_number": 5, "response": payload}]
+            lines = [{"type": "response.created", "sequence_number": 4, "response": dict(BASE, status="queued")},
+                     {"type": "response.in_progress", "sequence_number": 5, "response": dict(BASE, status="in_progress")},
+                     {"type": "response." + payload["status"], "sequence_number": 6, "response": payload}]
             answers["now"] = (200, b"text/event-stream", b"".join(
                 b"event: %s\ndata: %s\n\n" % (line["type"].encode(), json.dumps(line).encode()) for line in lines))
-            told[f"{cls.__name__} events {name}"] = await case(client, events)
+            for route in (events, wrapped_stream):
+                told[f"{cls.__name__} {route.__name__} {name}"] = await case(client, route)
         answers["now"] = (200, b"text/event-stream", b'event: error\ndata: {"error": {"code": "x", "message": "y"}}\n\n')
         told[f"{cls.__name__} events error"] = await case(client, events)
         for status in (404, 429, 500):
@@ -199,12 +295,17 @@ def test_program_without_the_flag_tells_the_same_on_stock_and_fork(both: tuple[d
 
 def test_program_exercised_what_it_claims(both: tuple[dict[str, Any], dict[str, Any]]) -> None:
     told = both[0]["told"]
-    assert len(told) == 2 * (5 * 7 + 4)
+    assert len(told) == 2 * (5 * 10 + 4)
     for name, seen in told.items():
         assert seen["wire"] and all(request.split(" ", 1)[0] in ("GET", "POST") for request in seen["wire"]), name
         # On stock, a run that failed is a success, however it is asked for; only what really failed raises.
         raised = seen["came"][0] == "raised"
-        assert raised == name.endswith(("404", "429", "500", "events error")), (name, seen["came"][0])
+        no_end = " wrapped_stream " in name and not name.endswith("completed")  # "Didn't receive a `…completed` event"
+        assert raised == (no_end or name.endswith(("404", "429", "500", "events error"))), (name, seen["came"][0])
+    # Doubles are parsed on stock as anything else is, a mock of the options by its own `post_parser`.
+    parsed = told["OpenAI parsed_by_hand failed"]["came"]
+    assert told["OpenAI wrapped_stream failed"]["came"][1]["type"] == "builtins.RuntimeError"
+    assert parsed[:2] == ["Response", "BetaResponse"] and "MagicMock" in parsed
     assert "authorization: Bearer sk-x" in told["OpenAI plain failed"]["wire"][0].replace(
         "Authorization", "authorization"
     )

@@ -103,15 +103,18 @@ def attributes(error: BackgroundResponseError) -> None:
     assert_type(error.reason, str | None)
     assert_type(error.response_id, str | None)
     assert_type(error.request_id, str | None)
-    assert_type(error.request, httpx2.Request | None)
-    assert_type(error.response, httpx2.Response | None)
-    assert_type(error.background_response, Response | BetaResponse | None)
+    assert_type(error.request, httpx2.Request)
+    assert_type(error.response, httpx2.Response)
+    assert_type(error.background_response, Response | BetaResponse)
+    assert_type(error.output_text, str)
     assert_type(error.retryable, bool)
+    assert_type(error.known, bool)
+    assert_type(error.equivalent, type[OpenAIError] | None)
     assert_type(error.retry_after, float | None)
     assert_type(error.sequence_number, int | None)
     assert_type(error.to_dict(), dict[str, Any])
     assert_type(BackgroundResponseError.from_dict({}), BackgroundResponseError)
-    _ = error.status_code  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]  # ty: ignore[unresolved-attribute]
+    _ = error.status_code  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]  # ty: ignore[missing-attribute]
 
 
 def with_status(
@@ -126,9 +129,9 @@ def with_status(
     _ = missing.status_code
     assert_type(server.status_code, int)
     assert_type(limit.retryable, bool)
-    assert_type(limit.response, httpx2.Response | None)
+    assert_type(limit.response, httpx2.Response)
     assert_type(limit.request_id, str | None)
-    assert_type(limit.background_response, Response | BetaResponse | None)
+    assert_type(limit.background_response, Response | BetaResponse)
     assert_type(BackgroundRateLimitError.from_dict({}), BackgroundRateLimitError)
 
 
@@ -136,14 +139,14 @@ def others(interrupted: BackgroundStreamInterruptedError, waited: BackgroundPoll
     """The two that do not mean that a run failed."""
     assert_type(interrupted.response_id, str | None)
     assert_type(interrupted.sequence_number, int | None)
-    assert_type(interrupted.request, httpx2.Request | None)
+    assert_type(interrupted.request, httpx2.Request)
+    assert_type(interrupted.resumable, bool)
     assert_type(interrupted.message, str)
-    assert_type(waited.message, str)
     assert_type(waited.response_id, str)
     assert_type(waited.status, str | None)
     assert_type(waited.elapsed_seconds, float)
     assert_type(waited.polls, int)
-    _ = waited.retryable  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]  # ty: ignore[unresolved-attribute]
+    _ = waited.retryable  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]  # ty: ignore[missing-attribute]
 
 
 def function(response: Response, beta: BetaResponse) -> None:

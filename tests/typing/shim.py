@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 import openai
 from openai import OpenAI, Stream, AsyncOpenAI, AsyncStream, AzureOpenAI, AsyncAzureOpenAI
-from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses import Response, ParsedResponse, ResponseStreamEvent
 from openai.lib.streaming.responses import ResponseStreamManager, AsyncResponseStreamManager
 
 
@@ -33,6 +33,10 @@ def sync_client(client: OpenAI, azure: AzureOpenAI) -> None:
     assert_type(shim.poll(client, "resp_1", max_wait_seconds=3, poll_interval_ms=200, on_poll=seen), Response)
     assert_type(shim.stream(client, "resp_1"), ResponseStreamManager[None])
     assert_type(shim.stream(client, "resp_1", text_format=Answer), ResponseStreamManager[Answer])
+    assert_type(shim.poll(client, "resp_1", text_format=Answer), ParsedResponse[Answer])
+    with shim.follow(client, "resp_1") as run:
+        for event in run:
+            assert_type(event, ResponseStreamEvent)
     assert_type(shim.raise_on_failure(shim.retrieve(client, "resp_1")), Response)
 
 

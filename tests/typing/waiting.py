@@ -42,11 +42,15 @@ async def poll_async(client: AsyncOpenAI) -> None:
     assert_type(await client.responses.poll("resp_1", max_wait_seconds=0.5, on_poll=seen), Response)
 
 
+def poll_parsed(client: OpenAI) -> None:
+    assert_type(client.responses.poll("resp_1", text_format=Answer), ParsedResponse[Answer])
+
+
 def poll_refused(client: OpenAI) -> None:
-    client.responses.poll()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # ty: ignore[missing-argument]
-    client.responses.poll("resp_1", True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # ty: ignore[too-many-positional-arguments]
-    client.responses.poll("resp_1", max_wait_seconds=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # ty: ignore[invalid-argument-type]
-    client.responses.poll(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # ty: ignore[invalid-argument-type]
+    client.responses.poll()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]  # ty: ignore[no-matching-overload]
+    client.responses.poll("resp_1", True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]  # ty: ignore[no-matching-overload]
+    client.responses.poll("resp_1", max_wait_seconds=None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # ty: ignore[no-matching-overload]
+    client.responses.poll(1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # ty: ignore[no-matching-overload]
 
 
 def stream(client: OpenAI) -> None:

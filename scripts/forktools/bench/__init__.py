@@ -8,7 +8,6 @@
     imports   what `import openai` costs, in fresh interpreters
     memory    what a waiting task holds
     simulate  requests and detection latency on a virtual clock
-    leftover  where the CPU time of one poll goes, line by line
     report    the table, docs/benchmarks.md, docs/benchmarks.json and the block in the README
 
 CPU time (`time.process_time`), not the wall clock, and an in-process transport (`httpx2.MockTransport`), not a socket:

@@ -13,13 +13,13 @@ from pathlib import Path
 from dataclasses import dataclass
 from collections.abc import Sequence
 
-from . import pairs, memory, report, imports, leftover, simulate
+from . import pairs, memory, report, imports, simulate
 from .. import Refusal
 from .cases import CASES
 from .report import Row
 
 _MEMORY_KB = 2.0
-_IMPORT_MS = 1.0
+_IMPORT_SHARE = 0.01  # of stock's
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class Effort:
     import_pairs: int = 6
     tasks: int = memory.TASKS
     runs: int = 12
-    leftover_blocks: int = 25
     most_calls: int | None = None
 
 
@@ -54,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rounds = options.rounds if options.rounds is not None else 2 if options.quick else 9
     if rounds < 1:
         return report.fail("--rounds needs at least 1.")
-    effort = Effort(rounds, 2, 0.002, 1, 20, 2, 3, 300) if options.quick else Effort(rounds)
+    effort = Effort(rounds, 2, 0.002, 1, 20, 2, 300) if options.quick else Effort(rounds)
     names = [name for name in NAMES if not options.only or name.startswith(tuple(options.only))]
     if not names:
         return report.fail("--only names no row; --list prints their names.")
@@ -74,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _names() -> list[str]:
     sizes = [f"memory/{size}" for size in memory.SIZES]
-    return [*CASES, *imports.STATEMENTS, *sizes, "simulate", "leftover"]
+    return [*CASES, *imports.STATEMENTS, *sizes, "simulate"]
 
 
 NAMES = _names()
@@ -98,7 +97,7 @@ def measure(names: Sequence[str], effort: Effort, *, command: str) -> tuple[dict
     for name in names:
         if name in imports.STATEMENTS:
             taken = imports.measure(name, rounds=effort.rounds, pairs=effort.import_pairs)
-            most = _IMPORT_MS if name == "import" else None
+            most = round(_middle(taken.stock_ms) * _IMPORT_SHARE, 1) if name == "import" else None
             note = f"{_middle(taken.stock_ms):.0f} ms stock"
             if name == "import":
                 note += f"; modules loaded besides: {', '.join(imports.modules_added()) or 'none'}"
@@ -114,20 +113,7 @@ def measure(names: Sequence[str], effort: Effort, *, command: str) -> tuple[dict
         "about": report.circumstances(command, effort.rounds),
         "rows": [row.data() for row in rows],
         "waits": [wait._asdict() for wait in simulate.measure(runs=effort.runs)] if "simulate" in names else [],
-        "leftover": {},
     }
-    if "leftover" in names:
-        for title, size in (("1.5 kB", 1_500), ("28 kB", 28_000)):
-            steps = leftover.measure(size, blocks=effort.leftover_blocks)
-            data["leftover"][title] = [
-                {
-                    "title": one.title,
-                    "whose": one.whose,
-                    "poll_us": round(one.poll_us, 1),
-                    "bare_us": round(one.bare_us, 1),
-                }
-                for one in steps
-            ]
     return data, rows
 
 

@@ -14,8 +14,6 @@ import httpx2
 
 import openai
 from openai import OpenAI, AsyncOpenAI, OpenAIError
-from openai._models import construct_type
-from openai.types.responses import Response
 
 from . import payloads
 from .sides import FORK
@@ -160,17 +158,16 @@ def _poll_async(body: str) -> Callable[[str], Block]:
 
 
 def _raise(side: str) -> Block:
-    """Made, raised and caught: the error of a failed run that was parsed, and that of the synchronous twin with 429."""
+    """Made, raised and caught: the error of a failed run whose JSON was read, and that of the synchronous twin with 429."""
     client: Any = sync_client(b"{}")
     body = payloads.failed(1_500)
     request = httpx2.Request("GET", f"https://bench.example/v1/responses/{RESPONSE_ID}")
     if side == FORK:
         answer = httpx2.Response(200, headers=HEADERS, content=body, request=request)
-        response: Any = construct_type(type_=Response, value=answer.json())
-        assert response.error is not None
+        sent: Any = answer.json()
 
         def make() -> Exception:
-            return client._make_background_error(response, response=answer)
+            return client._make_background_error(sent, response=answer, response_id=RESPONSE_ID)
     else:
         error = httpx2.Response(200, content=body).json()["error"]
         refused = {"error": {**error, "type": "tokens", "param": None}}

@@ -95,9 +95,6 @@ def text(data: dict[str, Any], rows: Sequence[Row]) -> str:
     """All tables for the terminal; those of the page below the first one."""
     parts = [_ratios(rows)] if rows else []
     parts += ["\n".join(_waits(data["waits"]))] if data["waits"] else []
-    parts += [
-        f"A poll of a pending {size} run:\n" + "\n".join(_leftover(steps)) for size, steps in data["leftover"].items()
-    ]
     return "\n\n".join(parts)
 
 
@@ -120,8 +117,6 @@ def page(data: dict[str, Any], rows: Sequence[Row]) -> str:
     parts = ["# Benchmarks", "", *_preface(data), "", *_table(rows), ""]
     if data["waits"]:
         parts += ["## Requests and detection latency", "", *_waits(data["waits"]), ""]
-    for size, steps in data["leftover"].items():
-        parts += [f"## What a poll of a pending {size} run costs above a bare GET", "", *_leftover(steps), ""]
     return "\n".join(parts)
 
 
@@ -179,17 +174,6 @@ def _waits(waits: Sequence[dict[str, Any]]) -> Iterable[str]:
             f"| {wait['length']} | {wait['policy']} | {wait['requests']:g} | {wait['most_requests']} "
             f"| {wait['latency']:.1f} s | {wait['most_latency']:.1f} s | {_yes(wait['met'])} |"
         )
-
-
-def _leftover(steps: Sequence[dict[str, Any]]) -> Iterable[str]:
-    yield "CPU microseconds, by step, each without the steps inside it. The bare GET finds the status the same way."
-    yield ""
-    yield "| step | whose | poll | bare GET | above |"
-    yield "|---|---|---:|---:|---:|"
-    lines = [(step["title"], step["whose"], float(step["poll_us"]), float(step["bare_us"])) for step in steps]
-    lines.append(("sum", "", sum(line[2] for line in lines), sum(line[3] for line in lines)))
-    for title, whose, poll, bare in lines:
-        yield f"| {title} | {whose} | {poll:.1f} | {bare:.1f} | {poll - bare:.1f} |"
 
 
 def _numbers(row: Row) -> tuple[str, str, str]:

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
     from openai._types import Omit, Query, Headers, NotGiven
     from openai._streaming import Stream, AsyncStream
-    from openai.types.responses import Response, ToolParam, ResponseIncludable, ResponseStreamEvent
+    from openai.types.responses import Response, ToolParam, ParsedResponse, ResponseIncludable, ResponseStreamEvent
     from openai.resources.responses import Responses, AsyncResponses
     from openai.lib._parsing._responses import TextFormatT
     from openai.lib.streaming.responses import ResponseStreamManager, AsyncResponseStreamManager
 
     from ._contract._poll import OnPoll, AsyncOnPoll
+    from ._contract._follow import FollowedRun, AsyncFollowedRun
 
     _side: Any
 elif NATIVE:
@@ -28,7 +29,7 @@ elif NATIVE:
 else:
     from . import _stock as _side
 
-__all__ = ["poll", "retrieve", "stream"]
+__all__ = ["follow", "poll", "retrieve", "stream"]
 
 
 class SyncClient(Protocol):
@@ -60,6 +61,8 @@ class _Retrieve(_Request, total=False):
 class _Poll(_Request, total=False):
     poll_interval_ms: float | Omit
     max_wait_seconds: float | Omit
+    max_outage_seconds: float | Omit
+    tools: Iterable[ToolParam] | Omit
 
 
 class _Stream(_Request, total=False):
@@ -139,10 +142,30 @@ def poll(
     client: SyncClient,
     response_id: str,
     *,
+    text_format: type[TextFormatT],
+    raise_on_failure: bool = True,
+    on_poll: OnPoll | None = None,
+    **options: Unpack[_Poll],
+) -> ParsedResponse[TextFormatT]: ...
+@overload
+def poll(
+    client: SyncClient,
+    response_id: str,
+    *,
     raise_on_failure: bool = True,
     on_poll: OnPoll | None = None,
     **options: Unpack[_Poll],
 ) -> Response: ...
+@overload
+def poll(
+    client: AsyncClient,
+    response_id: str,
+    *,
+    text_format: type[TextFormatT],
+    raise_on_failure: bool = True,
+    on_poll: AsyncOnPoll | None = None,
+    **options: Unpack[_Poll],
+) -> Coroutine[Any, Any, ParsedResponse[TextFormatT]]: ...
 @overload
 def poll(
     client: AsyncClient,
@@ -168,6 +191,10 @@ def poll(
           the interval grows with the time waited.
 
       max_wait_seconds: Seconds to wait; omit it to wait without limit.
+
+      max_outage_seconds: Seconds without one good answer after which the fault is raised; ten minutes by default.
+
+      text_format, tools: To parse the output, as `client.responses.parse` does.
 
       on_poll: Called after each poll with its number (from 1), the status and the seconds waited.
 
@@ -229,3 +256,39 @@ def stream(
       BackgroundStreamInterruptedError: The stream broke off; the run goes on.
     """
     return _side.stream(client, response_id, raise_on_failure=raise_on_failure, **options)
+
+
+@overload
+def follow(
+    client: SyncClient,
+    response_id: str,
+    *,
+    starting_after: int | None = None,
+    max_wait_seconds: float | None = None,
+) -> FollowedRun[Response, ResponseStreamEvent]: ...
+@overload
+def follow(
+    client: AsyncClient,
+    response_id: str,
+    *,
+    starting_after: int | None = None,
+    max_wait_seconds: float | None = None,
+) -> AsyncFollowedRun[Response, ResponseStreamEvent]: ...
+def follow(client: Union[SyncClient, AsyncClient], response_id: str, **options: Any) -> Any:
+    """The events of a run until its end, however often the stream breaks; then `.response` is the response.
+
+    Args:
+      client: An `OpenAI` or an `AsyncOpenAI`.
+
+      response_id: The id of a response that was created with `background=True`.
+
+      starting_after: The `sequence_number` of the event to start behind; by default all events come.
+
+      max_wait_seconds: Seconds that all of it may take; by default there is no limit.
+
+    Raises:
+      BackgroundResponseError: While iterating: the run failed, was cancelled or is incomplete.
+      BackgroundPollTimeoutError: While iterating: `max_wait_seconds` have passed. Follow the same id again.
+      APIError: While iterating: neither stream nor poll is to be had.
+    """
+    return _side.follow(client, response_id, **options)

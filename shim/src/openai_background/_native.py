@@ -1,10 +1,11 @@
-"""The three calls where `openai` has the feature: the client's own methods, and nothing else."""
+"""The calls where `openai` has the feature: the client's own methods, and nothing else."""
 
 from __future__ import annotations
 
 from typing import Any
+from importlib import import_module
 
-__all__ = ["poll", "retrieve", "stream"]
+__all__ = ["follow", "poll", "retrieve", "stream"]
 
 
 def retrieve(client: Any, response_id: str, **options: Any) -> Any:
@@ -17,3 +18,7 @@ def poll(client: Any, response_id: str, **options: Any) -> Any:
 
 def stream(client: Any, response_id: str, **options: Any) -> Any:
     return client.responses.stream(response_id=response_id, **options)
+
+
+def follow(client: Any, response_id: str, **options: Any) -> Any:
+    return import_module("openai.lib.background").follow(client.responses, response_id, **options)

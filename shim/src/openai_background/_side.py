@@ -1,13 +1,10 @@
 """Which side is in force: the module that `openai` has itself, or the one that came along with this package.
 
-`openai` counts as having it when `openai.lib.background` has a `CONTRACT_VERSION`. Then nothing of `_contract` is
-loaded. Its place in `sys.modules` is given to the native module, because an error that was pickled where this package
-did the work names its class by that place, and has to come back as the native class, or no `except` would catch it.
+`openai` counts as having it when `openai.lib.background` has a `CONTRACT_VERSION`. Then nothing of `_contract` is loaded.
 """
 
 from __future__ import annotations
 
-import sys
 from types import ModuleType
 from importlib import import_module
 
@@ -33,7 +30,3 @@ NATIVE = _found is not None
 
 contract: ModuleType = _found if _found is not None else import_module(_PLACE)
 """The module whose classes are raised."""
-
-if NATIVE:
-    for _part in ("", "._errors", "._travel"):  # what a pickle names
-        sys.modules[_PLACE + _part] = import_module(_NATIVE + _part)

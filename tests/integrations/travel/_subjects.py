@@ -6,7 +6,7 @@ Promises: `make(name)` gives the same facts each time, in any process; whatever 
 from __future__ import annotations
 
 import json
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import httpx2
 
@@ -213,6 +213,18 @@ def _stream() -> Any:
             pass
 
 
+class _Silent(httpx2.SyncByteStream):
+    def __iter__(self) -> Iterator[bytes]:
+        raise httpx2.ReadTimeout("too slow")
+
+
+def _silent_stream() -> Any:
+    headers = {**_HEADERS, "content-type": "text/event-stream"}
+    with _client(lambda _: httpx2.Response(200, headers=headers, stream=_Silent())) as client:
+        for _ in client.responses.retrieve(RESPONSE_ID, stream=True, raise_on_failure=True):
+            pass
+
+
 _BACKGROUND: dict[str, Callable[[], Any]] = {
     "BackgroundResponseError": _failed("no_such_code"),
     "BackgroundBadRequestError": _failed("invalid_prompt"),
@@ -227,6 +239,7 @@ _BACKGROUND: dict[str, Callable[[], Any]] = {
     "BackgroundContentFilterError": _ended(status="incomplete", incomplete_details={"reason": "content_filter"}),
     "BackgroundCancelledError": _ended(status="cancelled"),
     "BackgroundStreamInterruptedError": _stream,
+    "BackgroundStreamTimeoutError": _silent_stream,
     "BackgroundPollTimeoutError": _wait,
 }
 

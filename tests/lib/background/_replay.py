@@ -1,26 +1,23 @@
-"""What the tests of streams share: events, a body that can break, and every way to read a stream with the flag set.
+"""What the tests of streams share: events, a body that can break or hang, and every way to read a stream.
 
-The events tell of one message, `TEXT`, that is whole before the end; so each route, also the one that parses the text,
-has something to deliver before it has something to raise.
+The events tell of one message, `TEXT`, whose item is done before the end; so the helper that parses it has it whole.
 """
 
 from __future__ import annotations
 
 import json
-from types import TracebackType
-from typing import Any, Callable, Iterator, Sequence, AsyncIterator, AsyncGenerator
-from pathlib import Path
+from typing import Any, Iterator, Sequence, AsyncIterator, AsyncGenerator
 from contextlib import asynccontextmanager
 
+import anyio
 import httpx2
 from pydantic import BaseModel
 
-from ._support import REQUEST_ID, RESPONSE_ID, Api, Client, answer, settle, entered, background
+from ._support import body, client, settle, written
 
-PLANTED = "planted-instructions-of-the-caller"
-ITEM_ID = "msg_3d8e"
-TEXT = '{"city":"Hamburg"}'
+TEXT = '{"city": "Hamburg"}'
 DONE = "[DONE]"
+BOOM = {"code": "server_error", "message": "It broke."}
 
 
 class City(BaseModel):
@@ -29,203 +26,191 @@ class City(BaseModel):
     city: str
 
 
-def response(**members: Any) -> dict[str, Any]:
-    """The response inside an event; its instructions echo what the caller must not find in a log."""
-    return answer(instructions=PLANTED, **members)
+def event(kind: str | None, number: int | None = None, **members: Any) -> dict[str, Any]:
+    """An event; what is None is left out, Ellipsis is null."""
+    sent = {"type": kind, "sequence_number": number, **members}
+    return {name: None if value is ... else value for name, value in sent.items() if value is not None}
 
 
 def created(number: int | None = 0, **members: Any) -> dict[str, Any]:
-    return event("response.created", number, response=response(**{"status": "in_progress", **members}))
+    return event("response.created", number, response=body("in_progress", **members))
 
 
-def event(kind: str, number: int | None = None, **members: Any) -> dict[str, Any]:
-    """An event; Ellipsis takes a member away."""
-    numbered = {} if number is None else {"sequence_number": number}
-    return {name: value for name, value in {"type": kind, **numbered, **members}.items() if value is not ...}
+def item_added(number: int = 1) -> dict[str, Any]:
+    item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []}
+    return event("response.output_item.added", number, output_index=0, item=item)
 
 
-def message(text: str = TEXT, *, status: str = "completed") -> dict[str, Any]:
-    content: list[Any] = [{"type": "output_text", "text": text, "annotations": []}] if text else []
-    return {"type": "message", "id": ITEM_ID, "role": "assistant", "status": status, "content": content}
+def part_added(number: int = 2) -> dict[str, Any]:
+    part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": []}
+    where = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    return event("response.content_part.added", number, part=part, **where)
 
 
-def delta(number: int, text: str) -> dict[str, Any]:
-    where = {"item_id": ITEM_ID, "output_index": 0, "content_index": 0}
+def delta(number: int | None, text: str) -> dict[str, Any]:
+    where = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     return event("response.output_text.delta", number, delta=text, logprobs=[], **where)
 
 
+def text_done(number: int, text: str) -> dict[str, Any]:
+    where = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    return event("response.output_text.done", number, text=text, logprobs=[], **where)
+
+
 def item_done(number: int, text: str = TEXT) -> dict[str, Any]:
-    return event("response.output_item.done", number, output_index=0, item=message(text))
+    return event("response.output_item.done", number, output_index=0, item=written(text)[0])
 
 
 def opening() -> list[dict[str, Any]]:
     """The events 0 to 5, before whatever ends the stream."""
-    part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": []}
-    return [
-        created(),
-        event("response.output_item.added", 1, output_index=0, item=message("", status="in_progress")),
-        event("response.content_part.added", 2, item_id=ITEM_ID, output_index=0, content_index=0, part=part),
-        delta(3, TEXT[:7]),
-        delta(4, TEXT[7:]),
-        item_done(5),
-    ]
+    return [created(), item_added(), part_added(), delta(3, TEXT[:7]), delta(4, TEXT[7:]), item_done(5)]
 
 
 def ended(kind: str, number: int | None = 6, **members: Any) -> dict[str, Any]:
     """A terminal event; its response has the status of its name."""
-    return event(f"response.{kind}", number, response=response(**{"status": kind, **members}))
+    return event(f"response.{kind}", number, response=body(**{"status": kind, **members}))
 
 
 def completed(number: int = 6) -> dict[str, Any]:
-    return ended("completed", number, output=[message()])
+    return ended("completed", number, output=written(TEXT))
 
 
-def kinds(events: Sequence[Any]) -> list[str]:
+def kinds(events: Sequence[Any]) -> list[Any]:
     """The types of events that were sent, or that were delivered."""
-    return [getattr(one, "type", None) or one["type"] for one in events]
+    return [one["type"] if isinstance(one, dict) else getattr(one, "type", None) for one in events]
 
 
 def sse(*events: Any, names: bool = True) -> bytes:
-    """The bytes of events: a mapping is sent as JSON, with its type as its name; a string is sent as it is."""
-    parts: list[str] = []
+    """The bytes of events: a mapping is sent as JSON, with its type as its name; a string is data; bytes are as they are."""
+    parts: list[bytes] = []
     for one in events:
+        if isinstance(one, bytes):
+            parts.append(one)
+            continue
         kind = None if isinstance(one, str) else one.get("type")
         data = one if isinstance(one, str) else json.dumps(one)
-        parts.append((f"event: {kind}\n" if names and kind else "") + f"data: {data}\n\n")
-    return "".join(parts).encode()
+        parts.append(((f"event: {kind}\n" if names and kind else "") + f"data: {data}\n\n").encode())
+    return b"".join(parts)
 
 
 class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """A streamed body that knows whether it was closed, and can end in a fault."""
+    """A streamed body that knows whether it was closed; a chunk that is an exception is raised, None hangs (async)."""
 
-    def __init__(self, *chunks: bytes, fault: Exception | None = None) -> None:
+    def __init__(self, *chunks: bytes | Exception | None) -> None:
         self.chunks = chunks
-        self.fault = fault
-        self.closed = 0
-        self.read = 0
-        """How many chunks were asked for."""
+        self.asked_for = 0
+        self.closed = False
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self.chunks:
-            self.read += 1
+            self.asked_for += 1
+            if isinstance(chunk, Exception):
+                raise chunk
+            assert chunk is not None, "sync code would hang"
             yield chunk
-        if self.fault is not None:
-            raise self.fault
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self:
-            yield chunk
+        for chunk in self.chunks:
+            self.asked_for += 1
+            if isinstance(chunk, Exception):
+                raise chunk
+            if chunk is None:
+                await anyio.sleep_forever()
+            yield chunk or b""
 
     def close(self) -> None:
-        self.closed += 1
+        self.closed = True
 
     async def aclose(self) -> None:
-        self.closed += 1
+        self.closed = True
 
 
-def serve(body: Body, requests: list[httpx2.Request] | None = None) -> Callable[[httpx2.Request], httpx2.Response]:
-    """A server that answers everything with this stream."""
-
-    def handle(request: httpx2.Request) -> httpx2.Response:
-        if requests is not None:
-            requests.append(request)
-        headers = {"content-type": "text/event-stream", "x-request-id": REQUEST_ID}
-        return httpx2.Response(200, headers=headers, stream=body)
-
-    return handle
+def answer(sent: Body, content_type: str = "text/event-stream") -> httpx2.Response:
+    return httpx2.Response(200, stream=sent, headers={"content-type": content_type, "x-request-id": "req_1"})
 
 
-ROUTES = ("plain", "raw", "streaming", "beta", "beta_raw", "beta_streaming", "manager", "manager_parsed")
+RAW_ROUTES = ("plain", "raw", "streaming", "beta", "beta_raw", "beta_streaming")
+HELPERS = ("helper", "helper_parsed")
+ROUTES = (*RAW_ROUTES, *HELPERS)
 """Every way to read the stream of a run that exists already."""
 
 
 @asynccontextmanager
-async def streaming(
-    client: Client, route: str = "plain", *, response_id: str = RESPONSE_ID, flag: bool = True, **options: Any
-) -> AsyncGenerator[Any, None]:
+async def entered(manager: Any) -> AsyncGenerator[Any, None]:
+    """What a context manager of either client gives."""
+    if hasattr(manager, "__aenter__"):
+        async with manager as value:
+            yield value
+    else:
+        with manager as value:
+            yield value
+
+
+@asynccontextmanager
+async def reading(api: Any, route: str = "plain", *, flag: bool = True, **options: Any) -> AsyncGenerator[Any, None]:
     """The stream of a response by one of the `ROUTES`, closed at the end."""
-    options = {**options, "raise_on_failure": flag}
-    if route.startswith("manager"):
-        text_format = {"text_format": City} if route == "manager_parsed" else {}
-        async with entered(client.responses.stream(response_id=response_id, **text_format, **options)) as stream:
+    if flag:
+        options["raise_on_failure"] = True
+    if route in HELPERS:
+        text_format = {"text_format": City} if route == "helper_parsed" else {}
+        async with entered(api.responses.stream(response_id="resp_1", **text_format, **options)) as stream:
             yield stream
         return
-    resource = client.beta.responses if route.startswith("beta") else client.responses
+    resource = api.beta.responses if route.startswith("beta") else api.responses
     if route.endswith("streaming"):
-        manager = resource.with_streaming_response.retrieve(response_id, stream=True, **options)
+        manager = resource.with_streaming_response.retrieve("resp_1", stream=True, **options)
         async with entered(manager) as raw, entered(await settle(raw.parse())) as stream:
             yield stream
         return
     if route.endswith("raw"):
-        raw = await settle(resource.with_raw_response.retrieve(response_id, stream=True, **options))
-        async with entered(raw.parse()) as stream:
-            yield stream
-        return
-    async with entered(await settle(resource.retrieve(response_id, stream=True, **options))) as stream:
+        stream = (await settle(resource.with_raw_response.retrieve("resp_1", stream=True, **options))).parse()
+    else:
+        stream = await settle(resource.retrieve("resp_1", stream=True, **options))
+    async with entered(stream):
         yield stream
 
 
-async def consume(stream: Any, seen: list[Any], each: Callable[[Any], object] | None = None) -> None:
-    """The caller's loop: keep each event, and leave the loop where `each` says so by True."""
+async def each(stream: Any) -> AsyncIterator[Any]:
+    """The events of a stream of either client."""
     if hasattr(stream, "__anext__"):
         async for one in stream:
-            seen.append(one)
-            if each is not None and each(one) is True:
-                break
+            yield one
     else:
         for one in stream:
-            seen.append(one)
-            if each is not None and each(one) is True:
-                break
+            yield one
 
 
-class Outcome:
+class Told:
     """What a caller got from one stream."""
 
-    def __init__(self, body: Body) -> None:
-        self.body = body
+    def __init__(self, sent: Body) -> None:
+        self.body = sent
         self.seen: list[Any] = []
         self.error: Any = None
-        self.requests: list[httpx2.Request] = []
+
+    @property
+    def kinds(self) -> list[Any]:
+        return kinds(self.seen)
 
 
 async def play(
-    api: Api,
     *events: Any,
+    asynchronous: bool,
     route: str = "plain",
     names: bool = True,
-    fault: Exception | None = None,
-    client_class: type[Any] | None = None,
-    **options: Any,
-) -> Outcome:
-    """Stream the events (bytes are sent as they are) by a route, to the end or to the error."""
-    sent = b"".join(one if isinstance(one, bytes) else sse(one, names=names) for one in events)
-    outcome = Outcome(Body(sent, fault=fault))
-    async with api.client(serve(outcome.body, outcome.requests), client_class=client_class, max_retries=0) as client:
-        try:
-            async with streaming(client, route, **options) as stream:
-                await consume(stream, outcome.seen)
-        except Exception as error:
-            outcome.error = error
-    return outcome
-
-
-def text_of_output(error: Any) -> list[str]:
-    """The texts of the partial output that an error holds."""
-    output: list[Any] = error.background_response.output or []
-    return [item.content[0].text for item in output]
-
-
-def locals_of_module(error: BaseException) -> str:
-    """What a logger with locals would print of the frames of the module under test, causes included."""
-    folder = str(Path(background.__file__ or "").parent)
-    printed: list[str] = []
-    link: BaseException | None = error
-    while link is not None:
-        trace: TracebackType | None = link.__traceback__
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename.startswith(folder):
-                printed.append(repr(trace.tb_frame.f_locals))
-            trace = trace.tb_next
-        link = link.__cause__ or link.__context__
-    return "\n".join(printed)
+    then: Exception | None = None,
+    flag: bool = True,
+    options: dict[str, Any] | None = None,
+    content_type: str = "text/event-stream",
+) -> Told:
+    """Stream the events by a route, to the end or to the error; `then` is what the connection does behind them."""
+    rest = [] if then is None else [then]
+    told = Told(Body(sse(*events, names=names), *rest))
+    api = client(lambda _: answer(told.body, content_type), asynchronous=asynchronous, max_retries=0)
+    try:
+        async with reading(api, route, flag=flag, **(options or {})) as stream:
+            async for one in each(stream):
+                told.seen.append(one)
+    except Exception as error:
+        told.error = error
+    return told

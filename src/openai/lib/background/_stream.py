@@ -1,222 +1,249 @@
-"""Streams that end as a poll of the same run would: `watch_events` and `awatch_events`.
+"""A stream that ends as a poll of its run would: `watch` stands behind the models and looks at each event once.
 
-They stand between the decoder of server-sent events and the models. Every event passes through as it came, until one
-says that the run has not completed:
+    OpenAIError
+    └─ APIError
+       └─ APIConnectionError
+          └─ BackgroundStreamInterruptedError    the stream ended without saying how the run did
+             └─ BackgroundStreamTimeoutError     likewise, by a time-out; also an APITimeoutError
 
-    response.failed, .incomplete, .cancelled   the error of the contract, in place of the event
-    error, nested or flat                      likewise, with what the stream told of the response before
-    the end, or a broken connection            BackgroundStreamInterruptedError, unless a terminal event was delivered
+What the stream delivers is delivered, up to and with the event that fails. The next step closes it and raises:
 
-Some servers send `response.failed` without its cause and the cause in an `error` event behind it; so a failure
-without a cause is held back until the stream says more or ends.
+    response.failed, .incomplete, .cancelled, error    what the contract says, without waiting for the end of the body
+    the end, or a broken connection                    BackgroundStreamInterruptedError, unless a terminal event came
+    `[DONE]`                                           nothing
+    JSON instead of events                             what a poll raises; a completed run gives its closing event
+
+After a delivered completion nothing is judged. A failure that names no cause may be followed by it: one more event is
+read then, and not delivered.
 """
 
 from __future__ import annotations
 
-import re
-import json
-from typing import TYPE_CHECKING, Any, Mapping, Iterator, AsyncIterator, cast
+from typing import Any, Union, Mapping, TypeVar, get_args
+from urllib.parse import unquote
+from typing_extensions import Self
 
-from openai._utils import is_mapping
-from openai._exceptions import APIConnectionError
+import anyio
+import httpx2
 
-from ._errors import BackgroundStreamInterruptedError
-from ._shapes import id_in_url
-from ._verdict import ask_client
+from openai._streaming import Stream, AsyncStream
+from openai._exceptions import APIError, APITimeoutError, APIConnectionError, APIResponseValidationError
 
-if TYPE_CHECKING:
-    import httpx2
+from ._verdict import ENDED_BADLY, _judge, _shown, is_response, read_outcome
+from ._stream_told import Told
+from ._stream_events import kind_of, event_unions
 
-    from openai._streaming import Stream, AsyncStream, ServerSentEvent
+LOOK_SECONDS = 2.0
+"""How long async code waits for the cause of a failure that came without one."""
 
-__all__ = ["awatch_events", "watch_events"]
-
-_SNAPSHOT = frozenset({"response.created", "response.queued", "response.in_progress"})
-_FAILING = frozenset({"response.failed", "response.incomplete", "response.cancelled"})
-_ITEM = "response.output_item.done"
-_COMPLETED = "response.completed"
-_SPECIAL = _SNAPSHOT | _FAILING | {_ITEM, _COMPLETED, "error"}
-
-# Inside a JSON string these quotes would be escaped; so only a real member matches, and few events are parsed twice.
-_LOOKS_SPECIAL = re.compile(
-    r'"error"\s*:|"type"\s*:\s*"(?:%s)"' % "|".join(re.escape(name) for name in sorted(_SPECIAL))
-)
+_StreamT = TypeVar("_StreamT", bound="Union[Stream[Any], AsyncStream[Any]]")
 
 
-def watch_events(stream: Stream[Any], events: Iterator[ServerSentEvent]) -> Iterator[ServerSentEvent]:
-    """Pass the events of a stream through; raise where it says that the run has ended badly, or breaks off."""
-    watch = _Watch(stream)
-    fault: APIConnectionError | None = None
-    sse: ServerSentEvent | None = None
-    try:
-        for sse in events:
-            name = sse.event
-            # Nearly every event is a delta: no more than this is done for it.
-            if (name is not None and name.endswith(".delta")) or watch.lets_pass(sse, name):
-                watch.last = sse
-                yield sse
-            elif watch.over:
-                break
-    except APIConnectionError as err:
-        fault = err
-    finally:
-        close = getattr(events, "close", None)
+class BackgroundStreamInterruptedError(APIConnectionError):
+    """Raised when a stream ended without saying how its run ended. The run may go on, and may be completed by now.
+
+    Retrieve the stream again with `starting_after=error.sequence_number`, or poll; do not create the run again.
+
+    You get a `BackgroundResponseError` instead where the stream says that the run ended badly.
+    """
+
+    response_id: str | None = None
+    """The id that was asked for; where none was, the first one that the stream told."""
+
+    sequence_number: int | None = None
+    """The last number seen, or else the one that was asked for, to start after; None without any."""
+
+    resumable: bool = True
+    """False where the server does not stream this run: only a poll brings its end then."""
+
+    def __init__(
+        self,
+        *,
+        message: str = "The stream broke off.",
+        request: httpx2.Request,
+        response_id: str | None = None,
+        sequence_number: int | None = None,
+        resumable: bool = True,
+    ) -> None:
+        # Not by `super()`: the second base of a time-out takes other arguments.
+        APIError.__init__(self, message, request, body=None)
+        self.response_id = response_id
+        self.sequence_number = sequence_number
+        self.resumable = resumable
+
+
+class BackgroundStreamTimeoutError(BackgroundStreamInterruptedError, APITimeoutError):
+    """Raised when a stream was interrupted because nothing arrived in time."""
+
+
+def watch(stream: _StreamT, *, response_id: str | None = None) -> _StreamT:
+    """Let a stream raise what a poll of its run would; it is the same object.
+
+    Args:
+      response_id: The id that was asked for; by default the one that the request of the stream names.
+    """
+    if isinstance(stream._iterator, _Watch):
+        return stream
+    if response_id is None and stream._options is not None:
+        response_id = asked_for(stream._options.url)
+    watched: Any = stream
+    watched._iterator = (_SyncWatch if isinstance(stream, Stream) else _AsyncWatch)(stream, response_id)
+    return stream
+
+
+def asked_for(url: str) -> str | None:
+    """The id in `/responses/{id}`, as the caller gave it; None where the URL has none."""
+    path = url.partition("?")[0]
+    _, found, rest = path.rpartition("/responses/")
+    return unquote(rest.partition("/")[0]) or None if found else None
+
+
+@_judge.register(Stream)
+@_judge.register(AsyncStream)
+def _judge_stream(stream: Union[Stream[Any], AsyncStream[Any]]) -> Exception | None:
+    """`raise_on_failure(stream)`: whatever there is to raise comes when the stream is read."""
+    chunk: Any = stream._cast_to
+    is_own = get_args(chunk) or str(getattr(chunk, "__module__", "")).startswith("openai.")
+    if is_own and chunk not in event_unions():
+        return TypeError(f"Expected a stream of response events but received one of {_shown(str(chunk))}")
+    watch(stream)
+    return None
+
+
+class _Watch(Told):
+    """What a stream has told so far, and what it deserves when it ends."""
+
+    def _verdict(self, fault: APIError | None) -> Exception | None:
+        """What the stream deserves, which is closed by now; None for nothing."""
+        if self._ended is None and not self._cut and read_outcome(self._partial.snapshot).status in ENDED_BADLY:
+            self._ended = self._partial.snapshot  # the last that was told of the run
+        if self._ended is not None:
+            return self._failure(self._ended)
+        if fault is not None or self._cut:
+            return self._interrupted(fault)
+        answer = self.frames.answer
+        if answer is not None:
+            if not is_response(answer, asked_for=True):
+                message = "The answer to a request for a response holds none; the request failed, not the run."
+                return APIResponseValidationError(self._http, answer or None, message=message)
+            return self._failure(answer) or self._refused(answer)
+        # A stream that was read in part before it was watched may have told its end then.
+        return None if self.frames.done or not self.frames.started else self._interrupted(None)
+
+    def _interrupted(self, fault: APIError | None) -> BackgroundStreamInterruptedError:
+        at = "after events without a number" if self._seen else "before any event"
+        if self._number is not None:
+            at = f"after event {self._number}"
+        asked = self._http.request.url.params.get("starting_after", "")
+        error_class = (
+            BackgroundStreamTimeoutError if isinstance(fault, APITimeoutError) else BackgroundStreamInterruptedError
+        )
+        error = error_class(
+            message=f"The stream of response {_shown(self._response_id) or '(id unknown)'} broke off {at}; "
+            "the run may go on",
+            request=self._http.request,
+            response_id=self._response_id,
+            sequence_number=int(asked) if self._number is None and asked.isdecimal() else self._number,
+        )
+        error.__cause__ = fault
+        return error
+
+    def _refused(self, answer: Mapping[str, Any]) -> BackgroundStreamInterruptedError:
+        outcome = read_outcome(answer)
+        response_id = self._response_id or outcome.id
+        shown = _shown(response_id)
+        return BackgroundStreamInterruptedError(
+            message=f"The server does not stream response {shown or '(id unknown)'}, it answered with its status: "
+            f"{_shown(outcome.status) or 'none'}; `poll({shown!r})` waits for it",
+            request=self._http.request,
+            response_id=response_id,
+            resumable=False,
+        )
+
+
+class _SyncWatch(_Watch):
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if self.over:
+            return next(self._source)
+        fault: APIError | None = None
+        if self._ended is None and not self._cut:
+            try:
+                event = next(self._source)
+            except StopIteration:
+                pass
+            except APIError as err:
+                if not self._note_error(err):
+                    raise
+                fault = err
+            else:
+                self._note(event)
+                return event
+        elif self._wants_cause():
+            self._look()
+        close = getattr(self._source, "close", None)
         if close is not None:
             close()
-    # A traceback with locals must not print what an event echoes of the request.
-    del sse
-    error = watch.verdict()
-    if error is not None:
-        raise error from fault
+        self._http.close()
+        error = self._verdict(fault) or fault or StopIteration()
+        try:
+            raise error
+        finally:
+            del error, fault
+
+    def _look(self) -> None:
+        try:
+            event = next(self._source)
+        except APIError as err:
+            if type(err) is APIError:
+                self._note_cause(self.frames.event(), "error")
+        except Exception:  # the end, or one that cannot be read: the failure is known
+            pass
+        else:
+            self._note_cause(event, kind_of(event))
 
 
-async def awatch_events(
-    stream: AsyncStream[Any], events: AsyncIterator[ServerSentEvent]
-) -> AsyncIterator[ServerSentEvent]:
-    """As `watch_events`, for an `AsyncStream`."""
-    watch = _Watch(stream)
-    fault: APIConnectionError | None = None
-    sse: ServerSentEvent | None = None
-    try:
-        async for sse in events:
-            name = sse.event
-            if (name is not None and name.endswith(".delta")) or watch.lets_pass(sse, name):
-                watch.last = sse
-                yield sse
-            elif watch.over:
-                break
-    except APIConnectionError as err:
-        fault = err
-    finally:
-        close = getattr(events, "aclose", None)
+class _AsyncWatch(_Watch):
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self.over:
+            return await self._source.__anext__()
+        fault: APIError | None = None
+        if self._ended is None and not self._cut:
+            try:
+                event = await self._source.__anext__()
+            except StopAsyncIteration:
+                pass
+            except APIError as err:
+                if not self._note_error(err):
+                    raise
+                fault = err
+            else:
+                self._note(event)
+                return event
+        elif self._wants_cause():
+            await self._look()
+        close = getattr(self._source, "aclose", None)
         if close is not None:
             await close()
-    del sse
-    error = watch.verdict()
-    if error is not None:
-        raise error from fault
+        await self._http.aclose()
+        error = self._verdict(fault) or fault or StopAsyncIteration()
+        try:
+            raise error
+        finally:
+            del error, fault
 
-
-class _Watch:
-    """What one stream has told so far. Events are kept as they came, and read only when an error is made."""
-
-    def __init__(self, stream: Stream[Any] | AsyncStream[Any]) -> None:
-        self.last: ServerSentEvent | None = None
-        self.over = False
-        self._stream = stream
-        self._http: httpx2.Response = stream.response
-        self._client: object = getattr(stream, "_client")  # noqa: B009
-        self._snapshot: ServerSentEvent | None = None
-        self._items: list[ServerSentEvent] = []
-        self._terminal = False
-        self._error: Exception | None = None
-        self._failed: dict[str, Any] | None = None
-        """A `response.failed` event without a cause, held back."""
-
-    def lets_pass(self, sse: ServerSentEvent, name: str | None) -> bool:
-        """Whether to deliver an event; if not, `over` says whether it is the end."""
-        if name is None or not (name in _SPECIAL or name.startswith("response.")):
-            if sse.data.startswith("[DONE]"):
-                self.over = self.verdict() is not None
-                return not self.over
-            # No name to go by: some servers send only data.
-            name = _kind(sse) if _LOOKS_SPECIAL.search(sse.data) else None
-        if name == "error" or name in _FAILING:
-            return self._lets_pass_ending(sse, name)
-        if name == _COMPLETED:
-            self._terminal = True
-        elif name in _SNAPSHOT:
-            self._snapshot = sse
-        elif name == _ITEM:
-            self._items.append(sse)
-        return self._failed is None
-
-    def verdict(self) -> Exception | None:
-        """The error that the stream, ended, deserves; None where its terminal event was delivered."""
-        if self._error is None and self._failed is not None:
-            self._judge(self._failed)
-        if self._error is None and not self._terminal:
-            response_id = _id(self._known_response()) or id_in_url(self._http)
-            number = self._sequence_number()
-            at = "before any event" if number is None else f"after event {number}"
-            self._error = BackgroundStreamInterruptedError(
-                f"The stream of response {response_id or '(id unknown)'} broke off {at}; the run goes on.",
-                request=self._http.request,
-                response_id=response_id,
-                sequence_number=number,
-            )
-        # `get_final_response()`, called after the loop, raises it again instead of missing a terminal event.
-        self._stream._failure = self._error  # type: ignore[union-attr]
-        return self._error
-
-    def _lets_pass_ending(self, sse: ServerSentEvent, name: str) -> bool:
-        event = _json(sse)
-        if event is None:  # not JSON: upstream says so
-            return True
-        known = self._known_response()
-        if name == "error":
-            if self._failed is not None:
-                known = self._failed["response"]
-            # Named by its `type` or by its SSE name alone: it is the same event.
-            return self._judge({**event, "type": "error", "response": known})
-        response = event.get("response")
-        # What the snapshot said of it is over; without a status of its own the event goes by its name.
-        known.pop("status", None)
-        if is_mapping(response):
-            sent = cast("Mapping[str, Any]", response)
-            known.update({key: value for key, value in sent.items() if value or key != "output"})
-        event = {**event, "type": name, "response": known}
-        if name == "response.failed" and not known.get("error"):
-            self._failed = event
-            return False
-        return self._judge(event)
-
-    def _judge(self, event: dict[str, Any]) -> bool:
-        """Ask the client for the error that an event deserves; True where it deserves none."""
-        error = ask_client(self._client, event, response=self._http)
-        self._terminal, self._failed = True, None
-        if error is not None:
-            error.sequence_number = self._sequence_number()
-            self._error, self.over = error, True
-        return error is None
-
-    def _known_response(self) -> dict[str, Any]:
-        event = _json(self._snapshot) if self._snapshot is not None else None
-        response = event.get("response") if event is not None else None
-        known: dict[str, Any] = dict(cast("Mapping[str, Any]", response)) if is_mapping(response) else {}
-        items = [item["item"] for item in map(_json, self._items) if item is not None and "item" in item]
-        if items:
-            known["output"] = items
-        return known
-
-    def _sequence_number(self) -> int | None:
-        event = _json(self.last) if self.last is not None else None
-        number: object = event.get("sequence_number") if event is not None else None
-        if not isinstance(number, int):
-            asked = self._http.request.url.params.get("starting_after", "")
-            number = int(asked) if asked.isdecimal() else None
-        return number
-
-
-def _json(sse: ServerSentEvent) -> dict[str, Any] | None:
-    try:
-        data: object = json.loads(sse.data)
-    except ValueError:
-        return None
-    return cast("dict[str, Any]", data) if isinstance(data, dict) else None
-
-
-def _kind(sse: ServerSentEvent) -> str | None:
-    """The kind of an event that has no name; a bare `{"error": …}` is an `error` event."""
-    event = _json(sse)
-    if event is None:
-        return None
-    kind = event.get("type")
-    if isinstance(kind, str):
-        return kind
-    return "error" if event.get("error") else None
-
-
-def _id(response: Mapping[str, Any]) -> str | None:
-    value = response.get("id")
-    return value if isinstance(value, str) and value else None
+    async def _look(self) -> None:
+        try:
+            with anyio.move_on_after(LOOK_SECONDS):
+                event = await self._source.__anext__()
+                self._note_cause(event, kind_of(event))
+        except APIError as err:
+            if type(err) is APIError:
+                self._note_cause(self.frames.event(), "error")
+        except Exception:  # the end, or one that cannot be read: the failure is known
+            pass

@@ -1,171 +1,197 @@
-"""The contract: what each failure code, HTTP status, error type and reason means. One row each, written once.
+"""The contract: what each failure code and incomplete reason means, documented or seen. One row each, written once.
 
-The witnesses are asked in the order of the kinds: a known `code` outranks everything, then a numeric code read as an
-HTTP status, then the `type`; what none of them knows is a bare `BackgroundResponseError` that is not retryable.
+A word is known in the place of the code and of the type alike, whichever it was seen in. A code without a row is a `BackgroundResponseError` that is not retryable: guessing that an unknown code is transient has
+cost people the same paid run over and over.
 
-`retryable` answers one question: is a new `create()` with the same arguments worth trying? `attested` says how the
-row is known: `official` (API reference, the SDK's types, help pages), `observed` (a real payload), `peer` (the table
-of another client), `inferred`.
-
-`CONTRACT_VERSION` is semantic: a changed or removed row is a major change, a new row a minor one. The documentation
-pages and the JSON file are generated from here; the rows are held against the SDK's own `Literal` types by a test.
+`CONTRACT_VERSION` is semantic: a row that is changed or removed is a major change, a new row a minor one.
 """
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from typing_extensions import Literal
 
-from ._errors import (
-    BackgroundConflictError as Conflict,
-    BackgroundNotFoundError as NotFound,
-    BackgroundResponseError as Unclassified,
-    BackgroundRateLimitError as RateLimit,
-    BackgroundBadRequestError as BadRequest,
-    BackgroundIncompleteError as Incomplete,
-    BackgroundContentFilterError as ContentFilter,
-    BackgroundAuthenticationError as Authentication,
-    BackgroundInternalServerError as InternalServer,
-    BackgroundPermissionDeniedError as PermissionDenied,
-    BackgroundUnprocessableEntityError as Unprocessable,
+from openai._exceptions import (
+    OpenAIError,
+    ConflictError as Conflict,
+    NotFoundError as NotFound,
+    RateLimitError as RateLimit,
+    BadRequestError as BadRequest,
+    AuthenticationError as Authentication,
+    InternalServerError as InternalServer,
+    PermissionDeniedError as PermissionDenied,
+    UnprocessableEntityError as UnprocessableEntity,
+    ContentFilterFinishReasonError as ContentFilter,
 )
 
-__all__ = ["CONTRACT", "CONTRACT_VERSION", "Rule"]
-
-CONTRACT_VERSION = "1.0.0"
+CONTRACT_VERSION = "2.1.0"
 
 
 class Rule(NamedTuple):
     """One row of the contract."""
 
-    kind: Literal["code", "status", "type", "reason"]
-    """Where the key is looked up: `error.code`, a number in its place, `error.type`, `incomplete_details.reason`."""
+    kind: Literal["code", "reason", "type", "status", "wrapper"]
+    """Where the key stands: `error.code`, `incomplete_details.reason`, `error.type`, a number in the place of a code. A
+    wrapper is a code that says where a run broke, not why: a cause inside it outranks it."""
 
     key: str
-    """The value itself; `5xx` stands for every status from 500 to 599 without a row of its own."""
+    """The value itself; `5xx` is every status from 500 to 599."""
 
-    error_class: type[Unclassified] | None
-    """The class that is raised; None where nothing is."""
+    equivalent: type[OpenAIError] | None
+    """The class that a synchronous call raises for the same cause; None where it has none."""
 
     http_status: int | None
-    """The status with which the same failure ends a synchronous call; None where none is known."""
+    """The status with which a synchronous call fails for it; None where it does not fail so."""
 
     retryable: bool
     """Whether a new `create()` with the same arguments is worth trying."""
 
-    attested: Literal["official", "observed", "peer", "inferred"]
-    """How the row is known."""
-
     meaning: str
-    """What happened."""
+    """What happened, and what to do about it."""
 
-    action: str
-    """What to do about it."""
-
-
-_WAIT = "Create the run again after `retry_after`, or with backoff."
-_AGAIN = "Create the run again, with backoff and a limit."
-_PROMPT = "Change the input; the same one is refused again."
-_IMAGE = "Replace the image, then create the run again."
-_BILLING = "Stop. Restore credit or raise the limit in the account's billing settings."
-_KEY = "Stop. Mend the API key or the account's access."
-_REQUEST = "Correct the request."
 
 # fmt: off
 CONTRACT: tuple[Rule, ...] = (
     # The documented values of `error.code`, in the order of the SDK's type.
-    Rule("code", "server_error", InternalServer, 500, True, "official", "The server failed; also used for overload and for its own time-outs.", _AGAIN),
-    Rule("code", "rate_limit_exceeded", RateLimit, 429, True, "official", "A rate limit was hit. A message that calls the request too large makes it not retryable.", _WAIT),
-    Rule("code", "invalid_prompt", BadRequest, 400, False, "observed", "The prompt was refused under the usage policy.", _PROMPT),
-    Rule("code", "data_residency_mismatch", PermissionDenied, 403, False, "inferred", "The request asks for data or processing outside the project's region.", "Use the endpoint and the model of the project's region."),
-    Rule("code", "bio_policy", BadRequest, 400, False, "observed", "The content was flagged as a biological risk.", _PROMPT),
-    Rule("code", "misalignment_policy_violation", PermissionDenied, 403, False, "official", "Monitoring for misaligned behaviour stopped the run.", "Do not repeat it automatically; have a person review it."),
-    Rule("code", "vector_store_timeout", InternalServer, 504, True, "peer", "A search in a vector store took too long.", _AGAIN),
-    Rule("code", "invalid_image", BadRequest, 400, False, "peer", "An image could not be used.", _IMAGE),
-    Rule("code", "invalid_image_format", BadRequest, 400, False, "peer", "The format of an image is not supported.", _IMAGE),
-    Rule("code", "invalid_base64_image", BadRequest, 400, False, "peer", "The base64 text of an image does not decode.", _IMAGE),
-    Rule("code", "invalid_image_url", BadRequest, 400, False, "observed", "The URL of an image is not valid.", _IMAGE),
-    Rule("code", "image_too_large", BadRequest, 400, False, "peer", "An image has too many pixels.", _IMAGE),
-    Rule("code", "image_too_small", BadRequest, 400, False, "peer", "An image has too few pixels.", _IMAGE),
-    Rule("code", "image_parse_error", BadRequest, 400, False, "observed", "An image could not be read.", _IMAGE),
-    Rule("code", "image_content_policy_violation", BadRequest, 400, False, "peer", "An image was refused under the usage policy.", _IMAGE),
-    Rule("code", "invalid_image_mode", BadRequest, 400, False, "peer", "The colour mode of an image is not supported.", _IMAGE),
-    Rule("code", "image_file_too_large", BadRequest, 400, False, "peer", "The file of an image is too large.", _IMAGE),
-    Rule("code", "unsupported_image_media_type", BadRequest, 400, False, "peer", "The media type of an image is not supported.", _IMAGE),
-    Rule("code", "empty_image_file", BadRequest, 400, False, "peer", "The file of an image is empty.", _IMAGE),
-    Rule("code", "failed_to_download_image", BadRequest, 400, False, "peer", "The server could not fetch an image.", "Check that the URL is public, or send the image itself."),
-    Rule("code", "image_file_not_found", BadRequest, 400, False, "peer", "An image file does not exist; some clients take it for a 404.", _IMAGE),
-    # Seen in failed responses and `error` events, in no type of the SDK.
-    Rule("code", "context_length_exceeded", BadRequest, 400, False, "observed", "The input does not fit the model's context window.", "Shorten the input, or allow truncation."),
-    Rule("code", "cyber_policy", BadRequest, 400, False, "observed", "The content was flagged as a cybersecurity risk.", _PROMPT),
-    Rule("code", "previous_response_not_found", BadRequest, 400, False, "observed", "The response to continue from does not exist or was not stored.", "Send the conversation itself instead of the id."),
-    Rule("code", "content_filter", BadRequest, 400, False, "observed", "A content filter (Azure) refused the prompt.", _PROMPT),
-    Rule("code", "content_policy_violation", BadRequest, 400, False, "observed", "The request was refused under the usage policy.", _PROMPT),
-    Rule("code", "moderation_blocked", BadRequest, 400, False, "observed", "Moderation blocked the input or the output.", _PROMPT),
-    Rule("code", "conversation_locked", BadRequest, 400, True, "observed", "Another run is writing to the same conversation.", "Create the run again in a few seconds."),
-    Rule("code", "insufficient_quota", RateLimit, 429, False, "official", "The account's quota is used up.", _BILLING),
-    Rule("code", "credit_balance_exhausted", RateLimit, 429, False, "official", "The prepaid credit is used up.", _BILLING),
-    Rule("code", "project_spend_limit_exceeded", RateLimit, 429, False, "official", "The project's spending limit is reached.", _BILLING),
-    Rule("code", "organization_spend_limit_exceeded", RateLimit, 429, False, "official", "The organization's spending limit is reached.", _BILLING),
-    Rule("code", "organization_usage_limit_exceeded", RateLimit, 429, False, "official", "The organization's usage limit is reached.", _BILLING),
-    Rule("code", "billing_not_active", RateLimit, 429, False, "official", "Billing is not active for the account.", _BILLING),
-    Rule("code", "billing_hard_limit_reached", RateLimit, 429, False, "official", "The hard limit on spending is reached.", _BILLING),
-    Rule("code", "usage_limit_reached", RateLimit, 429, False, "observed", "The plan's usage limit is reached; it may reset days later.", "Stop until the limit resets (`retry_after`), or change the plan."),
-    Rule("code", "usage_not_included", RateLimit, 429, False, "observed", "The plan does not include this usage.", _BILLING),
-    Rule("code", "slow_down", RateLimit, 429, True, "observed", "Requests rise too fast.", _WAIT),
-    Rule("code", "server_is_overloaded", InternalServer, 503, True, "observed", "The servers are overloaded.", _AGAIN),
-    Rule("code", "model_not_found", NotFound, 404, False, "observed", "The model does not exist or is not open to this account.", "Name another model."),
-    Rule("code", "invalid_api_key", Authentication, 401, False, "official", "The API key is not valid.", _KEY),
-    Rule("code", "ip_not_authorized", Authentication, 401, False, "official", "The project does not allow this IP address.", _KEY),
-    Rule("code", "unsupported_country_region_territory", PermissionDenied, 403, False, "observed", "The API is not offered where the request came from.", "Send it from a supported place."),
-    Rule("code", "http_error", Unclassified, 424, False, "observed", "A remote tool server (MCP) failed; the cause lies with it.", "Look at the tool server; retry only if you know that it has recovered."),
-    Rule("code", "internal_error", InternalServer, 500, True, "observed", "A compatible server failed.", _AGAIN),
-    Rule("code", "background_streaming_error", InternalServer, 500, True, "observed", "A proxy lost the stream of the run.", _AGAIN),
-    Rule("code", "stream_terminated", InternalServer, 502, True, "observed", "A gateway's stream was cut off.", _AGAIN),
-    Rule("code", "stream_read_error", InternalServer, 502, True, "observed", "A gateway could not read on.", _AGAIN),
-    Rule("code", "upstream_error", InternalServer, 502, True, "observed", "The provider behind a gateway failed.", _AGAIN),
-    Rule("code", "upstream_provider_error", InternalServer, 502, True, "observed", "The provider behind a gateway failed.", _AGAIN),
-    # A number in the place of a code, as int or str: gateways send the HTTP status.
-    Rule("status", "400", BadRequest, 400, False, "observed", "The request is not valid.", _REQUEST),
-    Rule("status", "401", Authentication, 401, False, "observed", "The credentials were refused.", _KEY),
-    Rule("status", "402", Unclassified, 402, False, "observed", "A payment is due at the gateway.", _BILLING),
-    Rule("status", "403", PermissionDenied, 403, False, "observed", "The request is forbidden.", _KEY),
-    Rule("status", "404", NotFound, 404, False, "observed", "Something the request names does not exist.", _REQUEST),
-    Rule("status", "408", Unclassified, 408, True, "observed", "The gateway ran out of time.", _AGAIN),
-    Rule("status", "409", Conflict, 409, True, "observed", "The request met a conflict or a lock.", _AGAIN),
-    Rule("status", "422", Unprocessable, 422, False, "observed", "The request could not be processed.", _REQUEST),
-    Rule("status", "429", RateLimit, 429, True, "observed", "A rate limit was hit.", _WAIT),
-    Rule("status", "5xx", InternalServer, 500, True, "observed", "The server or the gateway failed.", _AGAIN),
-    # The second witness, for a code that is unknown, null or missing.
-    Rule("type", "invalid_request_error", BadRequest, 400, False, "observed", "The request is not valid.", _REQUEST),
-    Rule("type", "image_generation_user_error", BadRequest, 400, False, "observed", "The request for an image is not valid.", _REQUEST),
-    Rule("type", "image_tool_error", BadRequest, 400, False, "observed", "The image tool refused the request.", _REQUEST),
-    Rule("type", "content_too_large", BadRequest, 400, False, "observed", "The request is too large.", "Shorten the input."),
-    Rule("type", "authentication_error", Authentication, 401, False, "observed", "The credentials were refused.", _KEY),
-    Rule("type", "permission_error", PermissionDenied, 403, False, "observed", "The account may not do this.", _KEY),
-    Rule("type", "request_forbidden", PermissionDenied, 403, False, "observed", "The request is forbidden.", _KEY),
-    Rule("type", "not_found_error", NotFound, 404, False, "observed", "Something the request names does not exist.", _REQUEST),
-    Rule("type", "conflict_error", Conflict, 409, True, "observed", "The request met a conflict or a lock.", _AGAIN),
-    Rule("type", "rate_limit_error", RateLimit, 429, True, "observed", "A rate limit was hit.", _WAIT),
-    Rule("type", "tokens", RateLimit, 429, True, "observed", "The limit of tokens was hit.", _WAIT),
-    Rule("type", "requests", RateLimit, 429, True, "observed", "The limit of requests was hit.", _WAIT),
-    Rule("type", "too_many_requests", RateLimit, 429, True, "observed", "A rate limit was hit (Azure).", _WAIT),
-    Rule("type", "insufficient_quota", RateLimit, 429, False, "observed", "The quota is used up. Forbids a retry whatever the code says.", _BILLING),
-    Rule("type", "usage_limit_reached", RateLimit, 429, False, "observed", "The plan's usage limit is reached. Forbids a retry whatever the code says.", "Stop until the limit resets (`retry_after`), or change the plan."),
-    Rule("type", "billing_error", RateLimit, 429, False, "observed", "The account's billing is the cause. Forbids a retry whatever the code says.", _BILLING),
-    Rule("type", "server_error", InternalServer, 500, True, "observed", "The server failed.", _AGAIN),
-    Rule("type", "api_error", InternalServer, 500, True, "observed", "The server failed.", _AGAIN),
-    Rule("type", "internal_error", InternalServer, 500, True, "observed", "The server failed.", _AGAIN),
-    Rule("type", "service_unavailable_error", InternalServer, 503, True, "observed", "The service is not available.", _AGAIN),
-    Rule("type", "overloaded_error", InternalServer, 503, True, "observed", "The servers are overloaded.", _AGAIN),
-    Rule("type", "stream_error", InternalServer, 502, True, "observed", "A gateway's stream failed.", _AGAIN),
-    Rule("type", "upstream_provider_error", InternalServer, 502, True, "observed", "The provider behind a gateway failed.", _AGAIN),
-    # Why a response is incomplete. Another reason, or none, is a `BackgroundIncompleteError` too.
-    Rule("reason", "max_output_tokens", Incomplete, None, False, "official", "The output reached `max_output_tokens`.", "Use the partial output, or raise the limit."),
-    Rule("reason", "max_messages", Incomplete, None, False, "official", "The run reached its limit of messages.", "Use the partial output, or raise the limit."),
-    Rule("reason", "content_filter", ContentFilter, None, False, "official", "A content filter stopped the output.", _PROMPT),
-    Rule("reason", "steered", None, None, False, "official", "The run was steered; a successor response carries on.", "Nothing: follow the successor."),
-    Rule("reason", "max_tokens", Incomplete, None, False, "observed", "A compatible server's limit of tokens was reached.", "Use the partial output, or raise the limit."),
-    Rule("reason", "length", Incomplete, None, False, "observed", "A compatible server's limit of length was reached.", "Use the partial output, or raise the limit."),
+    Rule("code", "server_error", InternalServer, 500, True, "The server failed; also said of overload and of its own time-outs. Create the run again, with backoff and a limit."),
+    Rule("code", "rate_limit_exceeded", RateLimit, 429, True, "A rate limit was hit. Create the run again, with backoff; not where the message calls the request too large: that never succeeds unchanged."),
+    Rule("code", "invalid_prompt", BadRequest, 400, False, "The prompt was refused under the usage policy. Change it."),
+    Rule("code", "data_residency_mismatch", PermissionDenied, 403, False, "The request leaves the project's region. Use the endpoint and the model of that region."),
+    Rule("code", "bio_policy", BadRequest, 400, False, "The content was flagged as a biological risk. Change it."),
+    Rule("code", "misalignment_policy_violation", PermissionDenied, 403, False, "Monitoring for misaligned behaviour stopped the run. Have a person review it; do not repeat it automatically."),
+    Rule("code", "vector_store_timeout", InternalServer, 504, True, "A search in a vector store took too long. Create the run again, with backoff and a limit."),
+    Rule("code", "invalid_image", BadRequest, 400, False, "An image could not be used. Replace it."),
+    Rule("code", "invalid_image_format", BadRequest, 400, False, "The format of an image is not supported. Replace it."),
+    Rule("code", "invalid_base64_image", BadRequest, 400, False, "The base64 text of an image does not decode. Replace it."),
+    Rule("code", "invalid_image_url", BadRequest, 400, False, "The URL of an image is not valid. Replace it."),
+    Rule("code", "image_too_large", BadRequest, 400, False, "An image has too many pixels. Replace it."),
+    Rule("code", "image_too_small", BadRequest, 400, False, "An image has too few pixels. Replace it."),
+    Rule("code", "image_parse_error", BadRequest, 400, False, "An image could not be read. Replace it."),
+    Rule("code", "image_content_policy_violation", BadRequest, 400, False, "An image was refused under the usage policy. Replace it."),
+    Rule("code", "invalid_image_mode", BadRequest, 400, False, "The colour mode of an image is not supported. Replace it."),
+    Rule("code", "image_file_too_large", BadRequest, 400, False, "The file of an image is too large. Replace it."),
+    Rule("code", "unsupported_image_media_type", BadRequest, 400, False, "The media type of an image is not supported. Replace it."),
+    Rule("code", "empty_image_file", BadRequest, 400, False, "The file of an image is empty. Replace it."),
+    Rule("code", "failed_to_download_image", BadRequest, 400, False, "An image could not be fetched. Check that its URL is public, or send the image itself."),
+    Rule("code", "image_file_not_found", BadRequest, 400, False, "An image file does not exist; some clients take it for a 404. Replace it."),
+    # Codes that servers send and no type of the SDK declares.
+    Rule("code", "context_length_exceeded", BadRequest, 400, False, "The input does not fit the model's context window. Shorten it, or allow truncation."),
+    Rule("code", "cyber_policy", BadRequest, 400, False, "The content was flagged as a cybersecurity risk. Change it."),
+    Rule("code", "previous_response_not_found", BadRequest, 400, False, "The response to continue from does not exist or was not stored. Send the conversation itself instead of the id."),
+    Rule("code", "content_filter", BadRequest, 400, False, "A content filter refused the prompt. Change it."),
+    Rule("code", "content_policy_violation", BadRequest, 400, False, "The request was refused under the usage policy. Change it."),
+    Rule("code", "moderation_blocked", BadRequest, 400, False, "Moderation blocked the input or the output. Change the input."),
+    Rule("code", "invalid_request", BadRequest, 400, False, "The request is not valid. Correct it."),
+    Rule("code", "conversation_locked", BadRequest, 400, True, "Another run writes to the same conversation. Create the run again in a few seconds."),
+    Rule("code", "invalid_api_key", Authentication, 401, False, "The API key is not valid. Mend it."),
+    Rule("code", "ip_not_authorized", Authentication, 401, False, "The project does not allow this IP address. Allow it, or send from another one."),
+    Rule("code", "subscription_sharing_invalid_user", Authentication, 401, False, "The user whose subscription was to be used is not valid. Have them sign in again."),
+    Rule("code", "unsupported_country_region_territory", PermissionDenied, 403, False, "The API is not offered where the request came from. Send it from a supported place."),
+    Rule("code", "subscription_sharing_user_not_eligible", PermissionDenied, 403, False, "The user's subscription cannot be used here. Use an API key of your own."),
+    Rule("code", "model_not_found", NotFound, 404, False, "The model does not exist or is not open to this account. Name another one."),
+    Rule("code", "resource_not_found", NotFound, 404, False, "Something that the request names does not exist. Correct the request."),
+    Rule("code", "http_error", None, 424, False, "A remote tool server (MCP) failed. Look at that server; create the run again once it has recovered."),
+    Rule("code", "slow_down", RateLimit, 429, True, "Requests rise too fast. Create the run again, with backoff."),
+    Rule("code", "flex_unavailable", RateLimit, 429, True, "Flex processing has no capacity for the moment. Create the run again, with backoff, or in another service tier."),
+    Rule("code", "resource_unavailable", RateLimit, 429, True, "The resource has no capacity for the moment. Create the run again, with backoff."),
+    Rule("code", "insufficient_quota", RateLimit, 429, False, "The quota is used up. Stop, and restore it in the account's billing settings."),
+    Rule("code", "credit_balance_exhausted", RateLimit, 429, False, "The prepaid credit is used up. Stop, and add credit."),
+    Rule("code", "project_spend_limit_exceeded", RateLimit, 429, False, "The project's spending limit is reached. Stop, and raise it."),
+    Rule("code", "organization_spend_limit_exceeded", RateLimit, 429, False, "The organization's spending limit is reached. Stop, and raise it."),
+    Rule("code", "organization_usage_limit_exceeded", RateLimit, 429, False, "The organization's usage limit is reached. Stop, and raise it."),
+    Rule("code", "billing_not_active", RateLimit, 429, False, "Billing is not active for the account. Stop, and activate it."),
+    Rule("code", "billing_hard_limit_reached", RateLimit, 429, False, "The hard limit on spending is reached. Stop, and raise it."),
+    Rule("code", "usage_limit_reached", RateLimit, 429, False, "The plan's usage limit is reached, at times for weeks. Stop until it resets (`retry_after`), or change the plan."),
+    Rule("code", "usage_limit_exceeded", RateLimit, 429, False, "The usage limit is exceeded. Stop until it resets, or raise it."),
+    Rule("code", "usage_not_included", RateLimit, 429, False, "The plan does not include this usage. Stop, and change the plan."),
+    Rule("code", "subscription_sharing_usage_limit_exceeded", RateLimit, 429, False, "The usage limit of the user's subscription is exceeded. Stop until it resets, or use an API key of your own."),
+    Rule("code", "subscription_sharing_usage_unavailable", RateLimit, 429, False, "The usage of the user's subscription is not available. Stop, or use an API key of your own."),
+    Rule("code", "storage_error", InternalServer, 500, True, "The server could not store the run. Create it again, with backoff and a limit."),
+    Rule("code", "connection_failed", InternalServer, 502, True, "A connection inside the service failed. Create the run again, with backoff and a limit."),
+    Rule("code", "server_is_overloaded", InternalServer, 503, True, "The servers are overloaded. Create the run again, with backoff and a limit."),
+    Rule("code", "server_overloaded", InternalServer, 503, True, "The servers are overloaded. Create the run again, with backoff and a limit."),
+    Rule("code", "request_timeout", InternalServer, 504, True, "The server ran out of time. Create the run again, with backoff and a limit."),
+    Rule("code", "sandbox_error", None, None, False, "The sandbox of a hosted agent failed, for whatever reason. Look at what ran in it."),
+    # Codes that say where a run broke, not why.
+    Rule("wrapper", "background_streaming_error", None, None, False, "A proxy could not stream the run. The cause is inside; where it cannot be read it is not known."),
+    Rule("wrapper", "task_failed", None, None, False, "The task of an agent server failed. The cause is inside; where it cannot be read it is not known."),
+    Rule("wrapper", "processing_error", None, None, False, "A server could not process the run. The cause is inside; where it cannot be read it is not known."),
+    Rule("wrapper", "internal_error", InternalServer, 500, True, "A compatible server failed. Create the run again, with backoff and a limit; not where a cause inside says otherwise."),
+    Rule("wrapper", "stream_terminated", InternalServer, 502, True, "A gateway's stream was cut off. Create the run again, with backoff and a limit; not where a cause inside says otherwise."),
+    Rule("wrapper", "stream_read_error", InternalServer, 502, True, "A gateway could not read on. Create the run again, with backoff and a limit; not where a cause inside says otherwise."),
+    Rule("wrapper", "stream_error", InternalServer, 502, True, "A gateway's stream failed. Create the run again, with backoff and a limit; not where a cause inside says otherwise."),
+    Rule("wrapper", "upstream_error", InternalServer, 502, True, "The provider behind a gateway failed. Create the run again, with backoff and a limit; not where a cause inside says otherwise."),
+    Rule("wrapper", "upstream_provider_error", InternalServer, 502, True, "The provider behind a gateway failed. Create the run again, with backoff and a limit; not where a cause inside says otherwise."),
+    # HTTP statuses that gateways send in the place of a code, as a number or as text.
+    Rule("status", "400", BadRequest, 400, False, "The request is not valid. Correct it."),
+    Rule("status", "401", Authentication, 401, False, "The credentials were refused. Mend them."),
+    Rule("status", "402", None, 402, False, "A payment is due. Stop, and restore credit."),
+    Rule("status", "403", PermissionDenied, 403, False, "The request is forbidden. Mend the account's access, or change the request."),
+    Rule("status", "404", NotFound, 404, False, "Something that the request names does not exist. Correct the request."),
+    Rule("status", "408", None, 408, True, "The server ran out of time. Create the run again, with backoff and a limit."),
+    Rule("status", "409", Conflict, 409, True, "The request met a conflict or a lock. Create the run again, with backoff and a limit."),
+    Rule("status", "422", UnprocessableEntity, 422, False, "The request could not be processed. Correct it."),
+    Rule("status", "429", RateLimit, 429, True, "A rate limit was hit. Create the run again, with backoff."),
+    Rule("status", "5xx", InternalServer, 500, True, "The server or the gateway failed. Create the run again, with backoff and a limit."),
+    # Values of `error.type`, which decide where the code has no row.
+    Rule("type", "invalid_request_error", BadRequest, 400, False, "The request is not valid. Correct it."),
+    Rule("type", "image_generation_user_error", BadRequest, 400, False, "The request for an image is not valid. Correct it."),
+    Rule("type", "image_tool_error", BadRequest, 400, False, "The image tool refused the request. Change it."),
+    Rule("type", "content_too_large", BadRequest, 400, False, "The request is too large. Shorten the input."),
+    Rule("type", "authentication_error", Authentication, 401, False, "The credentials were refused. Mend them."),
+    Rule("type", "permission_error", PermissionDenied, 403, False, "The account may not do this. Mend its access."),
+    Rule("type", "request_forbidden", PermissionDenied, 403, False, "The request is forbidden. Mend the account's access, or change the request."),
+    Rule("type", "not_found_error", NotFound, 404, False, "Something that the request names does not exist. Correct the request."),
+    Rule("type", "conflict_error", Conflict, 409, True, "The request met a conflict or a lock. Create the run again, with backoff and a limit."),
+    Rule("type", "rate_limit_error", RateLimit, 429, True, "A rate limit was hit. Create the run again, with backoff."),
+    Rule("type", "tokens", RateLimit, 429, True, "The limit of tokens was hit. Create the run again, with backoff."),
+    Rule("type", "requests", RateLimit, 429, True, "The limit of requests was hit. Create the run again, with backoff."),
+    Rule("type", "too_many_requests", RateLimit, 429, True, "A rate limit was hit. Create the run again, with backoff."),
+    Rule("type", "billing_error", RateLimit, 429, False, "The account's billing is the cause. Stop, and look at its settings."),
+    Rule("type", "api_error", InternalServer, 500, True, "The server failed. Create the run again, with backoff and a limit."),
+    Rule("type", "service_unavailable_error", InternalServer, 503, True, "The service is not available. Create the run again, with backoff and a limit."),
+    Rule("type", "overloaded_error", InternalServer, 503, True, "The servers are overloaded. Create the run again, with backoff and a limit."),
+    # Why a response is incomplete, in the order of the SDK's type.
+    Rule("reason", "max_output_tokens", None, None, False, "The output reached `max_output_tokens`. Use what there is, or raise the limit."),
+    Rule("reason", "max_messages", None, None, False, "The run reached its limit of messages. Use what there is, or raise the limit."),
+    Rule("reason", "content_filter", ContentFilter, None, False, "A content filter stopped the output. Change the input."),
+    Rule("reason", "steered", None, None, False, "The run was steered. A successor carries on: follow that one."),
+    # Reasons that servers send and no type of the SDK declares.
+    Rule("reason", "max_tokens", None, None, False, "A compatible server's limit of tokens was reached. Use what there is, or raise the limit."),
+    Rule("reason", "length", None, None, False, "A compatible server's limit of length was reached. Use what there is, or raise the limit."),
 )
 # fmt: on
+
+_REASONS = {rule.key: rule for rule in CONTRACT if rule.kind == "reason"}
+_CAUSES = {rule.key: rule for rule in CONTRACT if rule.kind != "reason"}
+_NUMBER = re.compile(r"(?:http[\s_-]?)?([45]\d\d)(?:\.0)?(?:\s.*)?", re.IGNORECASE | re.ASCII | re.DOTALL)
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LONGEST_WORD = 100  # characters
+
+
+def find_rule(kind: str, key: str | None) -> Rule | None:
+    """The row for a cause or a reason; None where there is none.
+
+    One vocabulary: what is known in the place of a code is known in the place of a type, too. Words are found in any
+    spelling (`RateLimitExceeded`, `RATE_LIMIT_EXCEEDED`), numbers also as `"429"` and `"HTTP 429"`.
+    """
+    if key is None:
+        return None
+    rows = _REASONS if kind == "reason" else _CAUSES
+    return rows.get(key) or (rows.get(plain_word(key)) if len(key) <= _LONGEST_WORD else None)
+
+
+def plain_word(key: str) -> str:
+    """A word as the rows spell it: snake case; for a number the row's key."""
+    number = _NUMBER.fullmatch(key.strip())
+    if number is not None:
+        status = number[1]
+        return "5xx" if status.startswith("5") else status
+    return re.sub(r"[\s.-]+", "_", _HUMP.sub("_", key.strip())).lower()
+
+
+# Some servers name the SDK's own classes (`BadRequestError`): each means its HTTP status.
+for _rule in CONTRACT:
+    if _rule.kind == "status" and _rule.equivalent is not None:
+        _CAUSES.setdefault(plain_word(_rule.equivalent.__name__), _rule)

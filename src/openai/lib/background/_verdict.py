@@ -1,286 +1,240 @@
-"""From a response, however it was obtained, to the exception it deserves: `raise_on_failure` and what it rests on.
+"""What a response raises, if anything, however it was obtained: `raise_on_failure`, and what it rests on.
 
-    status                                     outcome
-    failed                                     the class of the error's code, numeric code, type, or the base class
-    incomplete                                 BackgroundIncompleteError; nothing where the reason is `steered`
-    cancelled                                  BackgroundCancelledError
-    unknown or missing, with an error object   as failed
-    anything else                              nothing
+    completed, queued, in_progress         nothing
+    failed                                 BackgroundResponseError, with what the row of its cause says (`_causes`)
+    incomplete                             BackgroundIncompleteError, with what the row of the reason says
+    cancelled, canceled                    BackgroundCancelledError
+    expired                                BackgroundResponseError
+    another word or none, with an error    as failed
+    another word or none, without          nothing: as far as can be told, it has not ended
 
-Servers send every odd shape: no error, an error that is a string, a code that is an int or null, no status. All of it
-is read leniently; whatever is not understood becomes the base class, never another exception.
+The words are read without regard to case. A response is read once, into an `Outcome` of plain values; whatever a server
+sends, nothing but the exceptions above comes out.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar, NamedTuple
+from typing import TYPE_CHECKING, Any, Union, Mapping, TypeVar, NamedTuple
+from functools import singledispatch
 
-import pydantic
+import httpx2
 
 from openai._utils import is_mapping
+from openai._models import BaseModel
 
-from ._table import CONTRACT, Rule
-from ._errors import (
-    BackgroundResponseError,
-    BackgroundCancelledError,
-    BackgroundIncompleteError,
-    BackgroundInternalServerError,
-)
-from ._shapes import member, text_of, id_in_url, string_of, sent_members
-from ._retry_after import read_retry_after
+from ._table import Rule, find_rule
+from ._causes import Cause, find_cause
+from ._errors import BackgroundResponseError, BackgroundCancelledError, BackgroundIncompleteError, text_of
+from ._places import as_list, response_of_webhook
+from ._status_family import in_family
+from ._stream_events import kind_of, is_event, number_of, response_at_end
 
 if TYPE_CHECKING:
-    import httpx2
+    from openai._streaming import Stream, AsyncStream
+    from openai.types.beta import BetaResponse, BetaResponseStreamEvent
+    from openai.types.responses import Response, ResponseStreamEvent
 
-__all__ = ["Finding", "ask_client", "classify", "lookup", "make_background_error", "raise_on_failure"]
+    _Events = Union[ResponseStreamEvent, BetaResponseStreamEvent, Stream[Any], AsyncStream[Any]]
+    _Judged = Union[Response, BetaResponse, _Events, Mapping[str, Any], str, bytes]
 
-T = TypeVar("T")
+GOING_WELL = ("completed", "queued", "in_progress")
+ENDED_BADLY: dict[str, tuple[type[BackgroundResponseError], str]] = {
+    "failed": (BackgroundResponseError, "failed"),
+    "incomplete": (BackgroundIncompleteError, "is incomplete"),
+    "cancelled": (BackgroundCancelledError, "was cancelled"),
+    "expired": (BackgroundResponseError, "has expired"),
+}
+_LONGEST_NAME, _LONGEST_TEXT = 200, 1000  # characters in a message; the attributes hold all of them
 
-_RULES: dict[tuple[str, str], Rule] = {(rule.kind, rule.key): rule for rule in CONTRACT}
-_QUOTA_TYPES = frozenset(
-    rule.key for rule in CONTRACT if rule.kind == "type" and rule.http_status == 429 and not rule.retryable
-)
-_STATUSES = frozenset({"queued", "in_progress", "completed", "failed", "incomplete", "cancelled"})
-_GOING_WELL = _STATUSES - {"failed", "incomplete", "cancelled"}
-_WEBHOOKS = {"response.failed": "failed", "response.incomplete": "incomplete", "response.cancelled": "cancelled"}
-_LONGEST_LABEL = 200  # characters of a code or reason quoted in a message; the attributes hold all of it
+T = TypeVar("T", bound="_Judged")
 
 
-class Finding(NamedTuple):
-    """What was found in one answer, event or stored body, before it is judged."""
+class Outcome(NamedTuple):
+    """A response as plain values, whatever a server put in their place. Nothing else is asked."""
 
-    response: object
-    """The Response, as a model or a mapping; None where only an error was sent."""
+    id: str | None
 
     status: str | None
-    error: object
+    """In lower case, and `canceled` as `cancelled`."""
+
+    error: Mapping[str, Any]
+    """As it was sent, with the code and type of the cause where that stands inside it; empty where there was none."""
+
     reason: str | None
-    response_id: str | None
 
-    http_status: int | None = None
-    """The status that an `error` event carries beside its error."""
-
-    headers: object = None
-    """The headers that an `error` event carries beside its error."""
+    cause: Cause = Cause()
 
 
 def raise_on_failure(response: T) -> T:
-    """Return `response` if its run has not failed; raise what the contract says if it has.
+    """Return `response` unless its run has ended badly; then raise what the contract says.
 
-    Takes a Response, ParsedResponse or BetaResponse from any call (`create`, `parse`, a stream's final response), or
-    JSON that was stored, as a mapping, str or bytes: a response, a stream event, a webhook's body, or an error body.
-    A webhook's body carries nothing but the id, so the error it gives knows no cause: retrieve the response instead.
+    What comes back is completed, or has not ended yet. The body of a webhook is judged by what it says: how the run
+    ended, and not why.
+
+    Args:
+      response: A Response, ParsedResponse or BetaResponse from any call, or the JSON of one as a mapping, str or bytes:
+          with `"object": "response"`, or with a status and an id where a server leaves that out. Also an event, as a
+          model or JSON, or a Stream or AsyncStream of them: it raises when it is read, after the event that fails.
 
     Raises:
-      BackgroundResponseError: the run failed, was cancelled or stopped early.
-      TypeError: the argument is no response at all: a coroutine that was not awaited, a raw HTTP response, a stream.
+      BackgroundResponseError: The run failed, was cancelled or stopped early.
+      TypeError: `response` is something else.
+      ValueError: `response` is a str or bytes that holds no JSON.
     """
-    error = make_background_error(response)
+    error = _judge(response)
     if error is None:
         return response
-    # A traceback with locals must not print what the request said.
+    # A traceback with locals must not print what the response echoes of the request, nor keep the error alive.
     del response
-    raise error
+    try:
+        raise error
+    finally:
+        del error
 
 
 def make_background_error(
     data: object, *, response: httpx2.Response | None = None, response_id: str | None = None
 ) -> BackgroundResponseError | None:
-    """The error that `data` deserves, or None where its run has not failed.
+    """The error that a response deserves, or None where it has not ended badly.
 
-    `response` is the HTTP exchange behind it, `response_id` the id to fall back on where the body holds none.
+    Args:
+      data: The response, as JSON or as a model.
+      response: The HTTP answer that it came in, where there was one.
+      response_id: The id that was asked for; by default the one in `data`.
     """
-    finding = find(data, response)
-    if finding is None:
+    outcome = read_outcome(data)
+    if outcome.status in ENDED_BADLY:
+        error_class, ended = ENDED_BADLY[outcome.status]
+    elif outcome.error and outcome.status not in GOING_WELL:
+        error_class, ended = ENDED_BADLY["failed"]
+    else:
         return None
-    return judge(finding, response=response, response_id=response_id)
+    rule, label = _cause(outcome)
+    known = rule is not None or outcome.status in ("cancelled", "expired")
+    if response is None:
+        response = httpx2.Response(200, request=httpx2.Request("GET", ""), extensions={"synthetic": True})
+    response_id = response_id or outcome.id
+    request_id = response.headers.get("x-request-id") or text_of(getattr(data, "_request_id", None))
+    retryable = rule is not None and rule.retryable
 
-
-def ask_client(client: object, data: object, *, response: httpx2.Response) -> BackgroundResponseError | None:
-    """As the client's own hook says, which a subclass may override; a client without it (the shim's) gets the contract."""
-    make_error = getattr(client, "_make_background_error", make_background_error)
-    return make_error(data, response=response)
-
-
-def lookup(code: object) -> tuple[Rule, ...]:
-    """The rows of the contract for a code, reason, type, or HTTP status; empty where it is not in the table."""
-    text = str(code)
-    found = tuple(rule for rule in CONTRACT if rule.key == text)
-    if not found:
-        status = _status_rule(code)
-        found = (status,) if status is not None else ()
-    return found
-
-
-def classify(error: object, *, http_status: int | None = None) -> Rule | None:
-    """The row that decides a failed run: by known code, numeric code, type, then an event's status; or None."""
-    code = member(error, "code")
-    kind = member(error, "type")
-    return (
-        (_RULES.get(("code", code)) if isinstance(code, str) else None)
-        or _status_rule(code)
-        or (_RULES.get(("type", kind)) if isinstance(kind, str) else None)
-        or _status_rule(http_status)
+    text = outcome.cause.text
+    message = f"Response {_shown(response_id) or '(id unknown)'} {ended}"
+    message += f" ({_shown(label)})" if label else ""
+    message += f": {_shown(text, _LONGEST_TEXT)}" if text and text.strip() else ""
+    advice = "retryable" if retryable else "not retryable" if known else "cause not known, so not retryable"
+    message += f" [{advice}" + (f", request {_shown(request_id)}]" if request_id else "]")
+    return in_family(error_class, rule.equivalent if rule is not None else None)(
+        message,
+        response=response,
+        body=outcome.error or {"status": outcome.status, "incomplete_details": {"reason": outcome.reason}},
+        background_response=data,
+        response_id=response_id,
+        request_id=request_id,
+        status=outcome.status,
+        reason=outcome.reason,
+        retryable=retryable,
+        known=known,
+        equivalent=rule.equivalent if rule is not None else None,
+        retry_after=outcome.cause.retry_after,
     )
 
 
-def find(data: object, response: httpx2.Response | None = None) -> Finding | None:
-    """Take apart whatever was handed in; None where there is nothing to judge."""
-    if type(data).__module__.startswith("openai.types."):
-        # Nearly every answer. Its fields are a dict, which is read at a third of the price.
-        return _find_in(data, vars(data))
+def read_outcome(data: object) -> Outcome:
+    """A response, as JSON or as a model, read leniently."""
+    members = _members(data)
+    status, error = members.get("status"), members.get("error")
+    word = status.strip().lower() if isinstance(status, str) else None
+    first = (as_list(error) or [None])[0]
+    cause = Cause() if word in GOING_WELL else find_cause(members, _members(first) or first)
+    return Outcome(
+        id=text_of(members.get("id")) or None,
+        status="cancelled" if word == "canceled" else word,
+        error=cause.error,
+        reason=text_of(_members(members.get("incomplete_details")).get("reason")),
+        cause=cause,
+    )
+
+
+def is_response(data: object, *, asked_for: bool) -> bool:
+    """Whether JSON is a response. Servers leave `object` out and have ids of their own.
+
+    Args:
+      asked_for: It is the answer to a request for one; then an id or a status is enough.
+    """
+    if not is_mapping(data) or data.get("object") not in (None, "response"):
+        return False
+    has_id, has_status = data.get("id") is not None, isinstance(data.get("status"), str)
+    if asked_for:
+        return has_id or has_status
+    return data.get("object") == "response" or (has_id and has_status)
+
+
+@singledispatch
+def _judge(response: object) -> Exception | None:
+    """What `raise_on_failure` raises, None for nothing. Made in a frame of its own, which is gone when it is raised."""
+    data = response
     if isinstance(data, (str, bytes, bytearray)):
         try:
             data = json.loads(data)
         except (ValueError, RecursionError):
-            return None
-    if response is not None and not is_mapping(data):
-        # A custom `cast_to`, which may hold another view of the answer: what counts is what was sent.
-        return find(_body(response)) if data is not None else None
-    if data is None or isinstance(data, (str, bool, int, float, list)):
-        return None
-    if not isinstance(data, pydantic.BaseModel) and not is_mapping(data) and not hasattr(data, "status"):
-        raise TypeError(
-            f"Expected a response or its JSON but received {type(data).__name__!r}; "
-            "await the call, call `.parse()` on a raw response, or iterate a stream first"
-        )
-    return _find_in(data, data)
-
-
-def _find_in(data: object, fields: object) -> Finding | None:
-    if member(fields, "object") == "response":
-        # What an event or a webhook would hold is not looked for.
-        return _from_response(data, fields)
-    kind = member(data, "type")
-    if kind == "error":
-        return _from_error_event(data)
-    inner = member(data, "response")
-    if (
-        isinstance(kind, str)
-        and kind.startswith("response.")
-        and (is_mapping(inner) or isinstance(inner, pydantic.BaseModel))
-    ):
-        return _from_response(inner, inner, status=kind[len("response.") :])
-    if isinstance(kind, str) and kind in _WEBHOOKS:
-        return Finding(None, _WEBHOOKS[kind], None, None, string_of(member(member(data, "data"), "id")))
-    return _from_response(data, data)
-
-
-def judge(
-    finding: Finding,
-    *,
-    response: httpx2.Response | None = None,
-    response_id: str | None = None,
-    sequence_number: int | None = None,
-) -> BackgroundResponseError | None:
-    """Apply the contract to a finding."""
-    data, status, error, reason, sent_id, http_status, headers = finding
-    error = _plain(error)
-    rule: Rule | None = None
-    if status == "incomplete":
-        rule = _RULES.get(("reason", reason)) if reason is not None else None
-        if rule is not None and rule.error_class is None:
-            return None
-        error_class = (rule and rule.error_class) or BackgroundIncompleteError
-        ending = "is incomplete"
-    elif status == "cancelled":
-        error_class, ending = BackgroundCancelledError, "was cancelled"
-    elif status == "failed" or (status not in _STATUSES and error):
-        rule = classify(error, http_status=http_status)
-        error_class = (rule and rule.error_class) or BackgroundResponseError
-        ending = "failed"
-    else:
-        return None
-
-    text = string_of(error) if isinstance(error, str) else string_of(member(error, "message"))
-    label = reason if status == "incomplete" else text_of(member(error, "code"))
-    found_id = sent_id or response_id or id_in_url(response)
-    retryable = rule is not None and rule.retryable and string_of(member(error, "type")) not in _QUOTA_TYPES
-    # An answer is asked itself. The id of a parsed response, which may come without one, is for the rest.
-    request_id = getattr(data, "_request_id", None) if response is None else None
-    result = error_class(
-        _message(found_id, ending, label, text),
-        response=response,
-        body=error,
-        background_response=data,
-        response_id=found_id,
-        request_id=request_id if isinstance(request_id, str) else None,
-        status=status,
-        reason=reason,
-        retryable=retryable and not _too_large(text),
-        retry_after=read_retry_after(error, text, headers),
-        sequence_number=sequence_number,
-    )
-    if isinstance(result, BackgroundInternalServerError) and rule is not None and rule.http_status is not None:
-        result.status_code = rule.http_status
-    return result
-
-
-def _from_response(data: object, fields: object, *, status: str | None = None) -> Finding | None:
-    status = string_of(member(fields, "status")) or (status if status in _STATUSES else None)
-    if status in _GOING_WELL:
-        return None
-    details, error = member(fields, "incomplete_details"), member(fields, "error")
-    return Finding(data, status, error, string_of(member(details, "reason")), string_of(member(fields, "id")))
-
-
-def _from_error_event(event: object) -> Finding:
-    """An `error` event, nested (`{"error": {…}, "status": 400}`) or flat (`{"code": …, "message": …}`)."""
-    error = member(event, "error")
-    if not _plain(error):
-        error = {name: member(event, name) for name in ("code", "message", "param")}
-    status = member(event, "status")
-    # A stream adds what it has told of the response before.
-    response = member(event, "response") or None
-    return Finding(
-        response=response,
-        status="failed",
-        error=error,
-        reason=string_of(member(member(response, "incomplete_details"), "reason")),
-        response_id=string_of(member(response, "id")) or string_of(member(event, "response_id")),
-        http_status=status if isinstance(status, int) else None,
-        headers=member(event, "headers"),
+            return ValueError(
+                f"Expected the JSON of a response but received {type(data).__name__} that is none ({len(data)} long); "
+                "an id has to be retrieved first"
+            )
+    if is_event(data):
+        error = make_background_error(response_at_end(data, kind_of(data)) or {})
+        if error is not None:
+            error.sequence_number = number_of(data)
+        return error
+    if is_response(data, asked_for=False) or is_model(data):
+        return make_background_error(data)
+    webhook = response_of_webhook(data)
+    if webhook is not None:
+        return make_background_error(webhook)
+    received = type(data).__name__
+    if is_mapping(data):
+        received += f" with object {_shown(repr(data['object']))}" if "object" in data else " without id and status"
+    return TypeError(
+        f"Expected a response or its JSON but received {received}; await the call, call `.parse()` on a raw response, "
+        "or hand in the response itself"
     )
 
 
-def _status_rule(code: object) -> Rule | None:
-    """A number in the place of a code, as int or str, is an HTTP status."""
-    if isinstance(code, bool) or not isinstance(code, (int, str)):
-        return None
-    text = str(code) if not isinstance(code, int) or abs(code) < 1000 else ""
-    if len(text) != 3 or not text.isascii() or not text.isdigit():
-        return None
-    rule = _RULES.get(("status", text))
-    if rule is None and text[0] == "5":
-        rule = _RULES[("status", "5xx")]._replace(key=text, http_status=int(text))
-    return rule
+def is_model(data: object) -> bool:
+    if not isinstance(data, BaseModel):
+        return False
+    from openai.types.responses import Response
+
+    if isinstance(data, Response):
+        return True
+    # Hundreds of modules, which a program that never had such a response has not loaded.
+    from openai.types.beta import BetaResponse
+
+    return isinstance(data, BetaResponse)
 
 
-def _message(response_id: str | None, ending: str, label: str | None, text: str | None) -> str:
-    """The response, how it ended and the code, then the API's own words; nothing of the request."""
-    head = f"Background response {response_id or '(id unknown)'} {ending}"
-    if label:
-        head += f" ({label[:_LONGEST_LABEL]})"
-    return f"{head}: {text}" if text is not None and text.strip() else f"{head}."
+def _cause(outcome: Outcome) -> tuple[Rule | None, str | None]:
+    """The row that decides, and the word that a message shows for the cause."""
+    if outcome.status in ("cancelled", "expired"):
+        return None, None
+    if outcome.status == "incomplete":
+        return find_rule("reason", outcome.reason), outcome.reason
+    return outcome.cause.rule, outcome.cause.label
 
 
-def _too_large(text: str | None) -> bool:
-    return text is not None and "request too large" in text.lower()
+def _members(data: object) -> Mapping[str, Any]:
+    """What was sent of an object, as JSON or as a model; empty for anything else."""
+    if not isinstance(data, BaseModel):
+        return data if is_mapping(data) else {}
+    # By attributes: serialising fails for what pydantic 1 or 2 cannot serialise, and servers send that, too.
+    members = {name: value for name, value in vars(data).items() if name in data.model_fields_set}
+    members.update(getattr(data, "__pydantic_extra__", None) or {})
+    return {name: _members(value) if isinstance(value, BaseModel) else value for name, value in members.items()}
 
 
-def _plain(error: object) -> Any:
-    """An error object as the JSON it came from: models as dicts of what was sent, the rest unchanged."""
-    if isinstance(error, pydantic.BaseModel):
-        return {
-            name: value if type(value) is str else _plain(value)  # strings, nearly always
-            for name, value in sent_members(error).items()
-        }
-    return error
-
-
-def _body(response: httpx2.Response) -> object:
-    try:
-        return response.json()
-    except Exception:  # not JSON, or not read: then there is nothing to judge
-        return None
+def _shown(text: str | None, longest: int = _LONGEST_NAME) -> str:
+    """Text of a server, fit for a log: one line, no control characters, of a sane length."""
+    cut = (text or "")[:longest]
+    shown = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in cut)
+    return shown + ("…" if text and len(text) > longest else "")

@@ -1,67 +1,68 @@
-"""The state and the policy of one wait, the same for sync and async: `Wait`, on which `_poll` rests.
+"""How a wait goes, the same for sync and async: when it ends, how often to ask, and how long to bear what fails.
 
-How often to ask: as `openai-poll-after-ms` says, read anew at each answer; else after about 5 % of the time already
-waited, so that a long run costs few requests and is still noticed soon. What to do when asking fails: see `bears`.
+    completed, failed, incomplete, cancelled, expired     the wait ends
+    any other word, or none, with an error                the same: to the verdict it is a failure
+    any other word                                        waited on; logged once, unless it is queued or in_progress
+    no status, or one that is no string                   an answer that cannot be read, a fault of the poll
+
+`_faults` knows which faults pass by waiting; the limits of patience with them are below. An outage is logged when it
+begins and when it ends.
 """
 
 from __future__ import annotations
 
-import math
 import time
+import logging
 from random import random
-from typing import TYPE_CHECKING, Any, Callable, cast
+from typing import Any, cast
+from contextlib import AbstractContextManager, nullcontext
 
+import anyio
 import jiter
 import httpx2
 
-from openai._types import Omit, Query, Headers, NotGiven
-from openai._utils import is_given, path_template, strip_not_given
-from openai._compat import PYDANTIC_V1
-from openai._models import FinalRequestOptions
-from openai._exceptions import OpenAIError, APIStatusError, APIConnectionError, APIResponseValidationError
-from openai._legacy_response import LegacyAPIResponse
+from openai._types import Omit, NotGiven
+from openai._utils import is_given
+from openai._httpx2 import normalize_httpx_timeout
+from openai._exceptions import OpenAIError, APITimeoutError, APIResponseValidationError
 
-from ._errors import BackgroundPollTimeoutError
+from ._faults import number, passes, described, is_missing, retry_after, is_unreadable
+from ._verdict import GOING_WELL, ENDED_BADLY, Outcome, _shown, is_response, read_outcome
+from ._poll_timeout import LAST_REQUEST, TimeLeft, BackgroundPollTimeoutError
 
-if TYPE_CHECKING:
-    from openai.types.responses import Response
+log: logging.Logger = logging.getLogger(__name__)
 
-__all__ = ["Wait"]
+# Seconds between two polls.
+FIRST_INTERVAL, LONGEST_INTERVAL = 0.5, 60.0
+SHORTEST_INTERVAL = 0.1  # whatever a server or a caller says
+GROWTH = 0.05  # of the time waited: a long run costs few requests, and its end is still seen soon
+JITTER = 0.05  # taken off at most, so that waits that began together drift apart
+LONGEST_BACKOFF, BACKOFF_JITTER = 30.0, 0.25  # after a fault; the pauses double from `FIRST_INTERVAL`
 
-_PENDING = frozenset({"queued", "in_progress"})
-_BORNE = frozenset({408, 409, 425, 429})  # and every 5xx
-_GRACE_404 = 60.0  # seconds after the first poll in which a new response may not be found yet
-_SHORTEST, _FIRST, _LONGEST = 0.1, 0.5, 60.0  # seconds between polls
-_GROWTH = 0.05  # of the time waited
-_JITTER = 0.05  # taken off at most, so that many waits that began together drift apart
-_BACKOFF_LONGEST = 30.0
-_RETRY_AFTER_LONGEST = 3600.0
-_REQUEST_SHORTEST = 1.0  # a request at the end of the time is given this long
-_HEAD = 1024  # bytes in which the status is looked for first; the API sends it among the first members
+# The limits of patience, in seconds.
+OUTAGE = 600.0  # without one good answer
+MISSING_GRACE = 15.0  # of 404, from the first one: a new response may not be found yet, and outages look like that
+UNREADABLE_ANSWERS, UNREADABLE_SECONDS = 3, 30.0  # in a row: a page for logging in does not pass by waiting
 
-_HEADERS = {"X-Stainless-Poll-Helper": "true"}
-_REQUEST = FinalRequestOptions.construct(method="get", url="", max_retries=0)
-_copy: Callable[..., FinalRequestOptions] = getattr(_REQUEST, "copy" if PYDANTIC_V1 else "model_copy")
-
-
-class _Unreadable(APIResponseValidationError):
-    """An answer with status 200 that is no response: a page of a proxy, say, or JSON that was cut off."""
+LONGEST_WAIT = 366 * 86_400.0  # a longer one is a slip
 
 
 class Wait:
-    """The state of one wait, the same for sync and async; it holds nothing of the answers but the status."""
+    """The state of one wait. While it sleeps it holds the last status, and nothing else of any answer."""
 
     __slots__ = (
-        "_client",
         "_deadline",
         "_fault",
         "_faults",
+        "_faulty_since",
         "_interval",
-        "_raises",
-        "_retry_after",
+        "_missing_since",
+        "_next",
+        "_outage",
         "_started",
-        "ended",
-        "path",
+        "_unknown",
+        "_unreadable",
+        "_unreadable_since",
         "polls",
         "response_id",
         "status",
@@ -69,205 +70,242 @@ class Wait:
 
     def __init__(
         self,
-        client: Any,
         response_id: str,
-        raise_on_failure: bool,
         poll_interval_ms: float | Omit,
         max_wait_seconds: float | Omit,
-        on_poll: object = None,
+        max_outage_seconds: float | Omit,
     ) -> None:
         if not isinstance(cast(object, response_id), str):
             raise TypeError(f"Expected `response_id` to be a string but received {type(response_id).__name__}")
         if not response_id:
             raise ValueError(f"Expected a non-empty value for `response_id` but received {response_id!r}")
-        if on_poll is not None and not callable(on_poll):
-            raise TypeError(
-                f"Expected `on_poll` to be a function but received {type(on_poll).__name__}; omit it for none"
-            )
-        self.path = path_template("/responses/{response_id}", response_id=response_id)
-        interval_ms = _non_negative("poll_interval_ms", poll_interval_ms)
-        limit = _non_negative("max_wait_seconds", max_wait_seconds)
-        self._client = client
-        self._raises = raise_on_failure
-        self._interval = interval_ms / 1000 if interval_ms is not None else None
+        interval_ms = _checked("poll_interval_ms", poll_interval_ms, LONGEST_WAIT * 1000)
+        limit = _checked("max_wait_seconds", max_wait_seconds, LONGEST_WAIT)
+        outage = _checked("max_outage_seconds", max_outage_seconds, LONGEST_WAIT)
+        self._interval = None if interval_ms is None else max(interval_ms / 1000, SHORTEST_INTERVAL)
+        self._outage = OUTAGE if outage is None else outage
         self._started = time.monotonic()
-        self._deadline = self._started + limit if limit is not None else None
+        self._deadline = None if limit is None else self._started + limit
+        self._next: float | None = None
         self._fault: OpenAIError | None = None
-        self._faults = 0
-        self._retry_after: float | None = None
+        self._faults = self._unreadable = 0
+        self._faulty_since = self._unreadable_since = self._started
+        self._missing_since: float | None = None
+        self._unknown: tuple[str, ...] = ()
         self.response_id = response_id
         self.status: str | None = None
         self.polls = 0
-        self.ended = False
 
-    def options(
-        self,
-        include: list[Any] | Omit,
-        extra_headers: Headers | None,
-        extra_query: Query | None,
-        timeout: float | httpx2.Timeout | None | NotGiven,
-    ) -> FinalRequestOptions:
-        """The request of the next poll. The client's own retries are off: this wait does the waiting.
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the wait began."""
+        return time.monotonic() - self._started
 
-        It is made anew for each poll, because thousands of waits that sleep hold less without it; and copied, because
-        that costs a fraction of what `FinalRequestOptions.construct()` does.
-        """
-        headers: dict[str, Any] = {**strip_not_given(extra_headers or {}), **_HEADERS}
+    def headers(self) -> dict[str, str]:
+        """What upstream's other poll helpers tell the server."""
+        headers = {"X-Stainless-Poll-Helper": "true"}
         if self._interval is not None:
             headers["X-Stainless-Custom-Poll-Interval"] = f"{self._interval * 1000:g}"
-        params: dict[str, object] = {} if isinstance(include, Omit) else {"include": include}
-        if extra_query is not None:
-            params.update(strip_not_given(extra_query))
-        # All that a hook of the client could change in place is this poll's own.
-        options = {"url": self.path, "headers": headers, "params": params, "security": {"bearer_auth": True}}
-        self._limit(options, timeout)
-        return _copy(update=options)
+        return headers
 
-    def _limit(self, options: dict[str, Any], timeout: float | httpx2.Timeout | None | NotGiven) -> None:
-        """Count a poll, and keep its request from outlasting the wait."""
-        self.polls += 1
-        self._retry_after = None
+    def timeout(self, client: Any, wanted: float | httpx2.Timeout | None | NotGiven) -> Any:
+        """The time-outs of the next request."""
         if self._deadline is None:
-            if not isinstance(timeout, NotGiven):
-                options["timeout"] = timeout
-            return
-        left = max(self._deadline - time.monotonic(), _REQUEST_SHORTEST)
-        wanted: Any = self._client.timeout if isinstance(timeout, NotGiven) else timeout
-        # Also the `Timeout` of the older httpx, which upstream takes as well.
-        given = httpx2.Timeout(**wanted.as_dict()) if hasattr(wanted, "as_dict") else httpx2.Timeout(wanted)
-        options["timeout"] = httpx2.Timeout(
-            connect=left if given.connect is None else min(given.connect, left),
-            read=left if given.read is None else min(given.read, left),
-            write=left if given.write is None else min(given.write, left),
-            pool=left if given.pool is None else min(given.pool, left),
-        )
+            return wanted
+        asked: Any = normalize_httpx_timeout(client.timeout if isinstance(wanted, NotGiven) else wanted)
+        return TimeLeft(httpx2.Timeout(asked), self._deadline)
 
-    def read(self, response: httpx2.Response) -> None:
-        """Take the status from an answer; raise `_Unreadable` where there is none to be had."""
-        status = _peek_status(response.content)
-        self.status = cast(str, status) if status in _PENDING else _read_status(response)
-        self.ended = self.status not in _PENDING
-        self._fault, self._faults = None, 0
+    def time_limit(self) -> AbstractContextManager[object]:
+        """Cuts off, in async code, a request that goes on a second after the end of the time.
+
+        Time-outs alone do not: they are those of one attempt, and of one piece of an answer.
+        """
+        if self._deadline is None:
+            return nullcontext()
+        return anyio.move_on_after(max(self._deadline - time.monotonic(), 0.0) + LAST_REQUEST)
+
+    def read(self, answer: Any) -> Any:
+        """The response in a raw answer, parsed, once the run has ended; None until then.
+
+        Args:
+          answer: The raw answer; None where it was cut off.
+
+        Raises:
+          APITimeoutError: It was cut off.
+          APIResponseValidationError: It is no response, or has no status that can be read.
+        """
+        if answer is None:
+            raise APITimeoutError(httpx2.Request("GET", ""))
+        outcome = _read_outcome(answer.http_response)
+        if outcome is None or (outcome.status is None and not _is_bad(outcome)):
+            raise self._unreadable_answer(answer)
+        response: Any = None
+        if outcome.status == "completed" or _is_bad(outcome):
+            try:
+                response = answer.parse()
+            except OpenAIError:
+                raise
+            except Exception:  # whatever a decoder or a model makes of odd bytes
+                raise self._unreadable_answer(answer) from None
+        elif outcome.status not in GOING_WELL:
+            self._log_unknown(outcome.status or "")
+        self._log_end_of_outage()
+        self._faults = self._unreadable = 0
+        self._missing_since = None
+        self.status = outcome.status
         if self._interval is None:
-            self._retry_after = _hint(response.headers.get("openai-poll-after-ms"))
+            self._next = _hint(answer.http_response.headers.get("openai-poll-after-ms"))
+        return response
 
-    def bears(self, err: OpenAIError) -> bool:
-        """Whether to wait a fault out. One that will not pass is given the id on its way to the caller."""
-        if isinstance(err, APIStatusError):
-            code = err.status_code
-            borne = code in _BORNE or code >= 500 or (code == 404 and self.elapsed() < _GRACE_404)
-            if borne:
-                self._retry_after = _non_negative_or_none(self._client._parse_retry_after_header(err.response.headers))
-        else:
-            borne = isinstance(err, (APIConnectionError, _Unreadable))
-        if not borne:
-            if hasattr(err, "add_note"):
-                cast(Any, err).add_note(
-                    f"This was poll {self.polls} of response {self.response_id}. The run goes on: poll the same id again."
-                )
+    def has_ended(self, response: object) -> bool:
+        """Whether the run has, by a later answer than the last one that was read."""
+        self.status = read_outcome(response).status
+        return self.status == "completed"
+
+    def bears(self, fault: Exception) -> bool:
+        """Whether a fault is waited out. Should the time be up, it is the cause."""
+        if not isinstance(fault, OpenAIError):
             return False
-        # Without its traceback, which holds this very frame.
-        self._fault = err.with_traceback(None)
+        now = time.monotonic()
+        if not self._faults:
+            self._faulty_since = now
+        patience = self._patience(fault, now)
+        if patience <= 0 or not passes(fault):
+            self._add_note(fault)
+            return False
+        if not self._faults:
+            log.warning("Poll %d of response %s failed, which may pass: %s", self.polls, self._id(), described(fault))
+        asked = retry_after(fault)
+        if is_missing(fault):
+            seconds = FIRST_INTERVAL
+        elif asked is not None:
+            seconds = asked
+        else:
+            seconds = min(FIRST_INTERVAL * 2.0 ** min(self._faults, 10), LONGEST_BACKOFF)
+            seconds *= 1 - BACKOFF_JITTER * random()
+        self._next = min(seconds, patience)  # one more poll is made when it ends
+        self._fault = fault
         self._faults += 1
         return True
 
-    def delay(self) -> float:
-        """Seconds to sleep before the next poll; raises when the time is up."""
-        elapsed = self.elapsed()
-        if self._faults:
-            backoff = min(_FIRST * 2.0 ** min(self._faults - 1, 10), _BACKOFF_LONGEST) * (1 - 0.25 * random())
-            after = self._retry_after
-            # Never at once: a server that says "after 0 s" with every refusal is not to be asked in a tight loop.
-            seconds = backoff if after is None else min(max(after, _SHORTEST), _RETRY_AFTER_LONGEST)
-        elif self._interval is not None:
+    def pause(self) -> float:
+        """Seconds to sleep before the next poll.
+
+        Raises:
+          BackgroundPollTimeoutError: The time is up.
+        """
+        elapsed = self.elapsed
+        fault, self._fault = self._fault, None  # nothing of it is kept during the sleep
+        seconds, self._next = self._next, None
+        if seconds is None:
             seconds = self._interval
-        elif self._retry_after is not None:
-            seconds = self._retry_after
-        else:
-            seconds = min(max(_FIRST, _GROWTH * elapsed), _LONGEST) * (1 - _JITTER * random())
-        if self._deadline is not None:
-            left = self._deadline - self._started - elapsed
-            if left <= 0:
-                raise self._timeout(elapsed) from self._fault
-            # The last sleep ends with the time; one more poll then tells how things stand.
-            seconds = min(seconds, left)
-        return seconds
+        if seconds is None:
+            seconds = min(max(FIRST_INTERVAL, GROWTH * elapsed), LONGEST_INTERVAL) * (1 - JITTER * random())
+        seconds = max(seconds, SHORTEST_INTERVAL)
+        if self._deadline is None:
+            return seconds
+        left = self._deadline - self._started - elapsed
+        if left <= 0:
+            raise self._timed_out(elapsed, fault) from fault
+        return min(seconds, left)  # one more poll is made when it ends, and tells how things stand
 
-    def result(self, answer: httpx2.Response, options: FinalRequestOptions) -> Response:
-        """The ended response as the model that `retrieve` gives, or its error."""
-        from openai.types.responses import Response
+    def _patience(self, fault: OpenAIError, now: float) -> float:
+        """Seconds for which such a fault is still borne."""
+        patience = self._faulty_since + self._outage - now
+        if is_unreadable(fault):
+            self._unreadable_since = self._unreadable_since if self._unreadable else now
+            self._unreadable += 1
+            left = self._unreadable_since + UNREADABLE_SECONDS - now
+            return min(patience, left) if left > 0 or self._unreadable >= UNREADABLE_ANSWERS else patience
+        self._unreadable = 0
+        if is_missing(fault):
+            self._missing_since = now if self._missing_since is None else self._missing_since
+            return min(patience, self._missing_since + MISSING_GRACE - now)
+        return patience
 
-        raw = LegacyAPIResponse[Response](
-            raw=answer, client=self._client, cast_to=Response, stream=False, stream_cls=None, options=options
+    def _unreadable_answer(self, answer: Any) -> APIResponseValidationError:
+        return APIResponseValidationError(
+            answer.http_response,
+            None,
+            message=f"The answer to poll {self.polls} of response {self._id()} could not be read as a response.",
         )
-        response = raw.parse()
-        if self._raises:
-            from ._verdict import ask_client
 
-            error = ask_client(self._client, response, response=answer)
-            if error is not None:
-                # A traceback with locals must not print what the response echoes of the request.
-                del response, answer, raw
-                raise error
-        return response
-
-    def elapsed(self) -> float:
-        return time.monotonic() - self._started
-
-    def _timeout(self, elapsed: float) -> BackgroundPollTimeoutError:
+    def _timed_out(self, elapsed: float, fault: OpenAIError | None) -> BackgroundPollTimeoutError:
         polls = f"{self.polls} poll" + ("s" if self.polls != 1 else "")
+        last = f"the last poll: {described(fault)}" if fault is not None else "the run goes on"
+        if self.status is None:
+            told = f"was never seen in {elapsed:.1f} s ({polls}); {last}"
+        else:
+            told = f"has not ended after {elapsed:.1f} s ({polls}, last status: {_shown(self.status)}); {last}; "
+            told += "poll the same id again"
         return BackgroundPollTimeoutError(
-            f"Response {self.response_id} has not ended after {elapsed:.1f} s ({polls}, last status: {self.status}); "
-            "the run goes on, poll the same id again.",
+            f"Response {self._id()} {told}",
             response_id=self.response_id,
             status=self.status,
             elapsed_seconds=elapsed,
             polls=self.polls,
         )
 
+    def _add_note(self, fault: OpenAIError) -> None:
+        """Put on a fault that ends the wait which response it is about, and what is known of that."""
+        seen = f"was last seen {_shown(self.status)}" if self.status is not None else "was never seen"
+        note = f"Response {self._id()} {seen}; this was poll {self.polls}, after {self.elapsed:.1f} s."
+        if hasattr(fault, "add_note"):  # from Python 3.11 on
+            cast(Any, fault).add_note(note)
 
-def _peek_status(content: bytes) -> object:
-    """The status, where it stands among the first bytes; else None. The rest of the body is not looked at."""
+    def _log_unknown(self, word: str) -> None:
+        if word not in self._unknown:
+            self._unknown += (word,)
+            log.warning("Response %s has a status that is not known, waiting on: %s", self._id(), _shown(word))
+
+    def _log_end_of_outage(self) -> None:
+        if self._faults:
+            seconds = time.monotonic() - self._faulty_since
+            log.warning(
+                "Response %s answers again after %.1f s; polls that failed: %d", self._id(), seconds, self._faults
+            )
+
+    def _id(self) -> str:
+        return _shown(self.response_id)
+
+
+def ended_badly(response: object) -> bool:
+    """Whether the run of a response, as JSON or as a model, has failed to the verdict."""
+    return _is_bad(read_outcome(response))
+
+
+def _is_bad(outcome: Outcome) -> bool:
+    # Another word, or none, is a failure with an error beside it.
+    return outcome.status in ENDED_BADLY or (bool(outcome.error) and outcome.status not in GOING_WELL)
+
+
+def _read_outcome(http: httpx2.Response) -> Outcome | None:
+    """A response as plain values; None for what is none. Never stricter than `retrieve`, which reads by `json()`."""
+    data: object
     try:
-        head: object = jiter.from_json(content[:_HEAD], partial_mode=True, cache_mode="keys")
+        data = jiter.from_json(http.content, cache_mode="keys")
     except ValueError:
-        return None
-    return cast("dict[str, object]", head).get("status") if isinstance(head, dict) else None
+        try:
+            data = http.json()
+        except Exception:  # of a decoder, or a RecursionError
+            return None
+    outcome = read_outcome(data)
+    return outcome if is_response(data, asked_for=True) else None
 
 
-def _read_status(response: httpx2.Response) -> str | None:
-    """The status from the whole body, which must be readable: it is about to be parsed."""
-    try:
-        data: object = jiter.from_json(response.content, cache_mode="keys")
-    except ValueError:
-        data = None
-    body = cast("dict[str, object]", data) if isinstance(data, dict) else {}
-    if not body.keys() & {"id", "status", "error"}:
-        raise _Unreadable(response, None, message="The answer to a poll could not be read as a response.")
-    status = body.get("status")
-    return status if isinstance(status, str) else None
-
-
-def _hint(value: str | None) -> float | None:
+def _hint(header: str | None) -> float | None:
     """`openai-poll-after-ms` in seconds, within reason; None where it is missing or nonsense."""
-    try:
-        milliseconds = float(value) if value is not None else math.nan
-    except ValueError:
-        return None
-    return min(max(milliseconds / 1000, _SHORTEST), _LONGEST) if milliseconds >= 0 else None
+    seconds = number(header) / 1000
+    return min(max(seconds, SHORTEST_INTERVAL), LONGEST_INTERVAL) if seconds >= 0 else None
 
 
-def _non_negative(name: str, value: float | Omit) -> float | None:
+def _checked(name: str, value: float | Omit, longest: float) -> float | None:
     if not is_given(value):
         return None
     if isinstance(value, bool) or not isinstance(cast(object, value), (int, float)):
         raise TypeError(f"Expected `{name}` to be a number but received {value!r}; omit it for the default")
-    if not math.isfinite(value) or value < 0:
+    if not 0 <= value <= longest:  # nor is NaN
         raise ValueError(
-            f"Expected a finite, non-negative value for `{name}` but received {value!r}; omit it for the default"
+            f"Expected a value from 0 to {longest:.0f} for `{name}` but received {value!r}; omit it for the default"
         )
     return float(value)
-
-
-def _non_negative_or_none(value: float | None) -> float | None:
-    return value if value is not None and value >= 0 else None

@@ -1,0 +1,1 @@
+../../../src/openai/lib/_error_redaction.py
