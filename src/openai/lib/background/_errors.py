@@ -122,8 +122,8 @@ class BackgroundResponseError(APIError):
     def output_text(self) -> str:
         """The text that the run had written, from every `output_text` part in `background_response`; '' without any."""
         items = getattr(self.background_response, "output", None)
-        parts = [part for item in _list(items) for part in _list(_member(item, "content"))]
-        texts = [_member(part, "text") for part in parts if _member(part, "type") == "output_text"]
+        parts = [part for item in _list(items) for part in _list(member(item, "content"))]
+        texts = [member(part, "text") for part in parts if member(part, "type") == "output_text"]
         return "".join(text for text in texts if isinstance(text, str))
 
     def to_dict(self, *, include_output: bool = False) -> dict[str, Any]:
@@ -173,7 +173,13 @@ def text_of(value: object) -> str | None:
         return None
 
 
-def _member(data: object, name: str) -> object:
+def word_of(status: object) -> str | None:
+    """A status as it is compared, whatever letters a server wrote it in; None where it is no word."""
+    return status.strip().lower() if isinstance(status, str) else None
+
+
+def member(data: object, name: str) -> object:
+    """One member of JSON or of a model; None where there is none."""
     return data.get(name) if is_mapping(data) else getattr(data, name, None)
 
 

@@ -13,9 +13,10 @@ from openai._httpx2 import normalize_httpx_timeout
 from openai._models import construct_type
 from openai._exceptions import APIError, APIStatusError, APIConnectionError
 
+from ._errors import member, word_of
 from ._stream import BackgroundStreamInterruptedError
 from ._poll_timeout import TimeLeft, BackgroundPollTimeoutError
-from ._stream_events import member, kind_of, word_of, number_of, response_at_end
+from ._stream_events import kind_of, number_of, response_at_end
 
 log: logging.Logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any, Mapping, Iterator, cast
 from openai._utils import is_mapping
 
 from ._table import find_rule
-from ._errors import text_of
+from ._errors import text_of, word_of
 
 _ENDED_BADLY = ("failed", "incomplete", "cancelled", "canceled", "expired")
 
@@ -32,7 +32,7 @@ def _places(members: Mapping[str, Any], error: object) -> Iterator[Mapping[str, 
     if error:
         yield _as_error(members, error)
     status = members.get("status")
-    if status is not None and (not isinstance(status, str) or status.strip().lower() != "failed"):
+    if status is not None and word_of(status) != "failed":
         return  # it has not failed, as far as can be told
     for one in (members.get("status_details"), *as_list(members.get("last_error")), *as_list(members.get("errors"))):
         inner = one.get("error") if is_mapping(one) else None

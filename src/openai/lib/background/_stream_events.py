@@ -16,6 +16,8 @@ from typing import Any, get_args
 from openai._utils import lru_cache, is_mapping
 from openai._models import BaseModel
 
+from ._errors import member, word_of
+
 TEXT_DELTA = "response.output_text.delta"
 SNAPSHOTS = frozenset({"response.created", "response.queued", "response.in_progress"})
 
@@ -90,16 +92,6 @@ def has_cause(error: object) -> bool:
     if isinstance(error, str):
         return bool(error.strip())
     return any(member(error, name) for name in ("code", "type", "message"))
-
-
-def word_of(status: object) -> str | None:
-    """A status as it is compared."""
-    return status.strip().lower() if isinstance(status, str) else None
-
-
-def member(data: object, name: str) -> object:
-    """One member of JSON or of a model."""
-    return data.get(name) if is_mapping(data) else getattr(data, name, None)
 
 
 def members(data: object) -> dict[str, Any]:

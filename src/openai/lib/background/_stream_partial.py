@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from ._stream_events import SNAPSHOTS, member, members
+from ._errors import member
+from ._stream_events import SNAPSHOTS, members
 
 _TEXT_DONE = "response.output_text.done"
 _ITEM_DONE = "response.output_item.done"

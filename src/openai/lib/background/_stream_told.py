@@ -9,9 +9,9 @@ import httpx2
 from openai._models import construct_type
 from openai._exceptions import APIError, APIConnectionError
 
-from ._errors import BackgroundResponseError, text_of
+from ._errors import BackgroundResponseError, member, text_of, word_of
 from ._verdict import read_outcome, make_background_error
-from ._stream_events import SNAPSHOTS, TEXT_DELTA, member, kind_of, word_of, has_cause, number_of, response_at_end
+from ._stream_events import SNAPSHOTS, TEXT_DELTA, kind_of, has_cause, number_of, response_at_end
 from ._stream_frames import Frames
 from ._stream_partial import KEPT, PartialResponse
 

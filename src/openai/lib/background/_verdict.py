@@ -25,7 +25,7 @@ from openai._models import BaseModel
 
 from ._table import Rule, find_rule
 from ._causes import Cause, find_cause
-from ._errors import BackgroundResponseError, BackgroundCancelledError, BackgroundIncompleteError, text_of
+from ._errors import BackgroundResponseError, BackgroundCancelledError, BackgroundIncompleteError, text_of, word_of
 from ._places import as_list, response_of_webhook
 from ._status_family import in_family
 from ._stream_events import kind_of, is_event, number_of, response_at_end
@@ -143,10 +143,9 @@ def make_background_error(
 def read_outcome(data: object) -> Outcome:
     """A response, as JSON or as a model, read leniently."""
     members = _members(data)
-    status, error = members.get("status"), members.get("error")
-    word = status.strip().lower() if isinstance(status, str) else None
-    first = (as_list(error) or [None])[0]
-    cause = Cause() if word in GOING_WELL else find_cause(members, _members(first) or first)
+    word = word_of(members.get("status"))
+    first = (as_list(members.get("error")) or [None])[0]
+    cause = Cause() if word in GOING_WELL else find_cause(members, _as_json(first))
     return Outcome(
         id=text_of(members.get("id")) or None,
         status="cancelled" if word == "canceled" else word,
@@ -230,7 +229,12 @@ def _members(data: object) -> Mapping[str, Any]:
     # By attributes: serialising fails for what pydantic 1 or 2 cannot serialise, and servers send that, too.
     members = {name: value for name, value in vars(data).items() if name in data.model_fields_set}
     members.update(getattr(data, "__pydantic_extra__", None) or {})
-    return {name: _members(value) if isinstance(value, BaseModel) else value for name, value in members.items()}
+    return members
+
+
+def _as_json(data: object) -> Any:
+    """A model as the JSON that it came from, all through; anything else as it is."""
+    return {name: _as_json(value) for name, value in _members(data).items()} if isinstance(data, BaseModel) else data
 
 
 def _shown(text: str | None, longest: int = _LONGEST_NAME) -> str:
