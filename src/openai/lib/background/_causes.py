@@ -23,7 +23,7 @@ from openai._exceptions import InternalServerError
 from ._prose import LONGEST, class_in, object_in, status_in, is_used_up, before_the_fallbacks
 from ._table import CONTRACT, Rule, find_rule, plain_word
 from ._errors import text_of
-from ._places import as_list, error_of
+from ._places import Cause, as_list, error_of
 from ._retry_after import wait_in, read_retry_after
 
 _DEEPEST = 6  # errors inside one another
@@ -41,25 +41,6 @@ _OWN_STATUS = ("status", "status_code", "http_status", "http_code", "http_status
 _QUOTA = frozenset(rule.key for rule in CONTRACT if rule.http_status == 429 and not rule.retryable)
 _TOO_LARGE = "request too large"
 _JSON = ("{", "[", '"')  # how it begins
-
-
-class Cause(NamedTuple):
-    """Why a run failed."""
-
-    error: Mapping[str, Any] = {}
-    """The error as it was sent; where a cause inside it decides, with the code, type and parameter of that."""
-
-    rule: Rule | None = None
-    """The row that decides, with what forbids a retry counted in; None where no row does."""
-
-    label: str | None = None
-    """The code that was sent, and the word that decided where it is another one."""
-
-    text: str | None = None
-    """What the server says."""
-
-    retry_after: float | None = None
-    """Seconds to wait before a new run."""
 
 
 class _Found(NamedTuple):

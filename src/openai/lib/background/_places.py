@@ -1,4 +1,4 @@
-"""Where a response's cause stands, and what a webhook tells of its response.
+"""A response's cause: what is told of it, where it stands, and what a webhook tells of its response.
 
     error                   an object, or a sentence with its code beside it in the response
     status_details.error    where `error` says nothing; likewise `last_error`, `errors`, a code in the response itself
@@ -9,14 +9,33 @@ attempt.
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Iterator, cast
+from typing import Any, Mapping, Iterator, NamedTuple, cast
 
 from openai._utils import is_mapping
 
-from ._table import find_rule
+from ._table import Rule, find_rule
 from ._errors import text_of, word_of
 
 _ENDED_BADLY = ("failed", "incomplete", "cancelled", "canceled", "expired")
+
+
+class Cause(NamedTuple):
+    """Why a run failed."""
+
+    error: Mapping[str, Any] = {}
+    """The error as it was sent; where a cause inside it decides, with the code, type and parameter of that."""
+
+    rule: Rule | None = None
+    """The row that decides, with what forbids a retry counted in; None where no row does."""
+
+    label: str | None = None
+    """The code that was sent, and the word that decided where it is another one."""
+
+    text: str | None = None
+    """What the server says."""
+
+    retry_after: float | None = None
+    """Seconds to wait before a new run."""
 
 
 def error_of(members: Mapping[str, Any], error: object) -> Mapping[str, Any]:

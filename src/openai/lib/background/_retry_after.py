@@ -27,7 +27,7 @@ _DURATION = re.compile(rf"(?:{_PART}[\s,]{{0,2}})+")
 _UNIT = re.compile(_PART)
 # For text in lower case: an expression that has to try both cases costs more than all the rest of an error.
 _WAIT = re.compile(r"(?:try again|retry)\s{1,3}(?:in|after)\s{1,3}")
-_NO_SECONDS = 1e11  # a time stamp as large as this one counts milliseconds: in seconds, it is the year 5138
+_NO_SECONDS = 1e11  # more than 3,000 years: a time stamp as large as this counts milliseconds, a wait is none
 
 
 def read_retry_after(errors: Iterable[Mapping[str, object]], texts: Iterable[str]) -> float | None:
@@ -41,7 +41,7 @@ def read_retry_after(errors: Iterable[Mapping[str, object]], texts: Iterable[str
     told = [_from_fields(error) for error in errors]
     told += [_from_headers(error.get("headers")) for error in errors]
     told += [wait_in(text) for text in texts]
-    return next((seconds for seconds in told if seconds is not None), None)
+    return next((seconds for seconds in told if seconds is not None and seconds < _NO_SECONDS), None)
 
 
 def wait_in(text: str) -> float | None:

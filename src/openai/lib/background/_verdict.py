@@ -24,9 +24,8 @@ from openai._utils import is_mapping
 from openai._models import BaseModel
 
 from ._table import Rule, find_rule
-from ._causes import Cause, find_cause
 from ._errors import BackgroundResponseError, BackgroundCancelledError, BackgroundIncompleteError, text_of, word_of
-from ._places import as_list, response_of_webhook
+from ._places import Cause, as_list, response_of_webhook
 from ._status_family import in_family
 from ._stream_events import kind_of, is_event, number_of, response_at_end
 
@@ -144,8 +143,11 @@ def read_outcome(data: object) -> Outcome:
     """A response, as JSON or as a model, read leniently."""
     members = _members(data)
     word = word_of(members.get("status"))
-    first = (as_list(members.get("error")) or [None])[0]
-    cause = Cause() if word in GOING_WELL else find_cause(members, _as_json(first))
+    cause = Cause()
+    if word not in GOING_WELL:
+        from ._causes import find_cause  # a third of this package's time to load, for what few programs meet
+
+        cause = find_cause(members, _as_json((as_list(members.get("error")) or [None])[0]))
     return Outcome(
         id=text_of(members.get("id")) or None,
         status="cancelled" if word == "canceled" else word,
