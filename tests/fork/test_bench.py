@@ -1,194 +1,112 @@
-"""The benchmark runs and computes what it says; nothing here depends on a clock."""
+"""The benchmark runs and computes what it says, and what needs no clock is asserted here; nothing depends on one."""
 
 from __future__ import annotations
 
-import json
-import math
+import time
 from typing import Any
 from pathlib import Path
-from statistics import median
 
+import httpx2
 import pytest
 
-from forktools import Refusal
-from forktools.bench import pairs, sides, report, payloads, simulate
-from forktools.bench.cases import CASES, Block
-from forktools.bench.report import Row
-from forktools.bench.__main__ import NAMES, main
+from openai import OpenAI
+from forktools.bench import sides, __main__ as bench
+from forktools.bench.cases import FORK, JSON, TWIN, CASES, STOCK, RESPONSE_ID, pending
+from forktools.bench.report import Row, table
+
+NOISE = "retrieve 1.5 kB, stock against itself: the noise"
 
 
 class Scripted:
-    """In the place of a worker: blocks take the seconds that the test says."""
+    """In the place of a process: blocks take the seconds that the test says."""
 
     def __init__(self, *seconds: float) -> None:
         self.seconds = list(seconds)
         self.asked: list[int] = []
 
-    def measure(self, case: str, calls: int) -> float:
-        assert case == "raise"
+    def measure(self, case: int, half: int, calls: int) -> float:
+        assert (case, half) in ((0, 0), (0, 1))
         self.asked.append(calls)
         return self.seconds.pop(0)
 
 
-def row(*values: float, most: float | None = None, least: float | None = None) -> Row:
-    return Row("poll", "a poll", "x", list(values), most, least, "")
+# It runs.
 
 
-def data(rows: list[Row]) -> dict[str, Any]:
-    return {
-        "about": report.circumstances("./scripts/bench --write", 7),
-        "rows": [one.data() for one in rows],
-        "waits": [],
-    }
+def test_case_halves_run_where_they_are_measured() -> None:
+    for side, folder in sides.folders().items():
+        with sides.Worker(folder, seed=0) as worker:
+            for at, case in enumerate(CASES):
+                halves = [0] * (side == STOCK) + [1] * (side == case.on)
+                assert all(worker.measure(at, half, 2) > 0 for half in halves), case.title
 
 
-# One run, as CI does it, for all that is said about its output.
+def test_bench_prints_a_row_with_the_noise_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.main(["--only", NOISE, "--minutes", "0"]) == 0
+    said = capsys.readouterr().out
+    assert ", 1 rounds\n" in said and f"\n| {NOISE} | " in said
+    assert f"openai {sides.pin.load(sides.ROOT).upstream}" in said
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    target = tmp_path_factory.mktemp("bench") / "bench.json"
-    assert main(["--quick", "--rounds", "1", "--json", str(target)]) == 0
-    return json.loads(target.read_text(encoding="utf-8"))
+def test_bench_word_of_no_row_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.main(["--only", "no such row"]) == 1
+    assert "no row has 'no such row'" in capsys.readouterr().err
 
 
-def test_bench_quick_run_has_every_row(measured: dict[str, Any]) -> None:
-    assert [one["name"] for one in measured["rows"]] == [name for name in NAMES if name != "simulate"]
-    assert {wait["length"] for wait in measured["waits"]} == set(simulate.LENGTHS)
-
-
-def test_bench_rows_hold_the_statistics_of_their_rounds(measured: dict[str, Any]) -> None:
-    for one in measured["rows"]:
-        assert one["min"] == min(one["rounds"]) and one["max"] == max(one["rounds"])
-        assert one["median"] == pytest.approx(median(one["rounds"]), abs=1e-4)
-        assert all(map(math.isfinite, one["rounds"]))
-        assert one["unit"] != "x" or one["min"] > 0
-
-
-def test_bench_import_loads_only_our_own_modules_besides_those_of_stock(measured: dict[str, Any]) -> None:
-    (found,) = [one for one in measured["rows"] if one["name"] == "import"]
-    named = found["note"].partition("modules loaded besides: ")[2].split(", ")
-    assert named and all(name.startswith("openai.lib.background") for name in named)
-
-
-def test_bench_waiting_tasks_hold_the_same_for_every_body(measured: dict[str, Any]) -> None:
-    held = [one["median"] for one in measured["rows"] if one["name"].startswith("memory/")]
+def test_bench_waiting_tasks_hold_the_same_for_every_body() -> None:
+    held = [row.middle for row in bench.memory(tasks=50)]
     # Bytes that tracemalloc counts, no clock; the last kilobyte is for what other versions of Python hold.
-    assert len(held) == 3 and max(held) < 3 and max(held) - min(held) < 0.2
+    assert len(held) == 2 and max(held) < 3 and max(held) - min(held) < 0.2
 
 
-# The arithmetic.
+def test_worker_of_another_package_is_refused(tmp_path: Path) -> None:
+    with sides.Worker(tmp_path, seed=0) as worker, pytest.raises(sides.Refusal, match="ended during retrieve 1.5 kB"):
+        worker.measure(0, 0, 1)
+
+
+# What it computes.
 
 
 def test_round_ratio_is_the_median_of_neighbouring_blocks() -> None:
-    found = pairs.Paired()
-    stock, fork = Scripted(1.0, 2.0, 4.0), Scripted(0.5, 1.8, 1.0)
-    pairs._round(found, "raise", 10, 3, (stock, fork))
-    assert found.ratios == [0.5]
-    assert found.stock_us == [pytest.approx(2.0 / 10 * 1e6)]
-    assert found.fork_us == [pytest.approx(1.0 / 10 * 1e6)]
-    assert stock.asked == fork.asked == [10, 10, 10]
+    stock, twin = Scripted(9.0, 1.0, 1.0, 2.0, 4.0), Scripted(0.5, 1.8, 1.0)
+    workers: Any = {STOCK: stock, TWIN: twin}
+    assert sides.compare(0, workers, blocks=3, seconds=1.0) == (0.2, 0.1, 0.5)
+    assert stock.asked == [1, 10, 10, 10, 10] and twin.asked == [10, 10, 10]
+
+
+NINE = [1.0, 1.002, 1.004, 1.006, 1.008, 1.010, 1.012, 1.014, 3.0]
 
 
 @pytest.mark.parametrize(
-    "values, most, least, met",
+    ("values", "most", "met"),
     [
-        ((1.2, 1.0, 0.9), 1.01, 0.99, True),
-        ((1.2, 1.02, 0.9), 1.01, 0.99, False),
-        ((0.98, 0.98, 0.98), 1.01, 0.99, False),
-        ((1.014,), 1.01, None, True),
-        ((1.016,), 1.01, None, False),
-        ((5.0,), None, None, None),
+        (NINE, 1.02, "yes"),
+        (NINE, 1.01, "cannot tell"),
+        (NINE, 1.001, "NO"),
+        (NINE, None, ""),
+        ([-199.98, -4.4, 151.07], 1.0, "cannot tell"),
+        ([0.1] * 5, 1.0, "cannot tell"),
+        ([0.1] * 6, 1.0, "yes"),
     ],
 )
-def test_row_median_decides_whether_the_bound_was_met(
-    values: tuple[float, ...], most: float | None, least: float | None, met: bool | None
-) -> None:
-    assert row(*values, most=most, least=least).met is met
+def test_row_is_within_its_bound_only_where_the_interval_is(values: list[float], most: float | None, met: str) -> None:
+    assert Row("import", values, most).met == met
 
 
-@pytest.mark.parametrize("end, requests, latency", [(10.0, 3, 0.0), (10.5, 4, 4.5), (0.5, 2, 4.5)])
-def test_fixed_interval_counts_the_request_that_sees_the_end(end: float, requests: int, latency: float) -> None:
-    assert simulate.wait_fixed(end, 5) == (requests, latency)
+def test_row_interval_leaves_out_what_one_round_in_nine_may_be() -> None:
+    assert Row("import", NINE).interval == (1.002, 1.014)
+    assert Row("import", NINE[:8]).interval == (1.0, 1.014)
 
 
-def test_simulated_poll_stays_within_the_bounds_of_requests_and_latency() -> None:
-    for wait in simulate.measure(runs=2):
-        assert wait.policy != "poll()" or wait.met is not False
-        assert 0 <= wait.latency <= wait.most_latency
-
-
-@pytest.mark.parametrize("size", [1_500, 28_000, 300_000])
-@pytest.mark.parametrize("make", [payloads.pending, payloads.completed, payloads.failed])
-def test_payload_has_the_size_that_was_asked_for(make: Any, size: int) -> None:
-    assert len(make(size)) == size
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_case_block_runs_on_the_fork(name: str) -> None:
-    block: Block = CASES[name].prepare(sides.FORK)
-    block(2)
-
-
-# The pages.
-
-
-def test_write_replaces_the_generated_block_and_nothing_else(tmp_path: Path) -> None:
-    rows = [row(0.4, 0.5, 0.6, most=0.55)]
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{report.BEGIN}\nold numbers\n{report.END}\nafter\n", encoding="utf-8")
-    assert report.write(data(rows), rows, tmp_path) == [report.DATA, report.PAGE, report.README]
-    text = readme.read_text(encoding="utf-8")
-    assert text.startswith(f"before\n{report.BEGIN}\n") and text.endswith(f"{report.END}\nafter\n")
-    assert "old numbers" not in text and "| a poll | 0.400 | **0.500** | 0.600 | at most 0.55 | yes |" in text
-    assert "`./scripts/bench --write`" in text
-    assert json.loads((tmp_path / report.DATA).read_text(encoding="utf-8"))["rows"][0]["median"] == 0.5
-
-
-def test_write_leaves_rows_without_a_bound_to_the_page(tmp_path: Path) -> None:
-    rows = [
-        row(0.5, most=0.55),
-        row(0.7)._replace(title="unbounded"),
-        row(1.0)._replace(name=report.NOISE, title="noise"),
-    ]
-    (tmp_path / report.README).write_text(f"{report.BEGIN}\n{report.END}\n", encoding="utf-8")
-    report.write(data(rows), rows, tmp_path)
-    readme, page = (tmp_path.joinpath(path).read_text(encoding="utf-8") for path in (report.README, report.PAGE))
-    assert "unbounded" in page and "unbounded" not in readme
-    assert "noise" in readme and report.PAGE in readme
-
-
-def test_write_without_a_block_leaves_the_readme(tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text("no block\n", encoding="utf-8")
-    assert report.README not in report.write(data([row(1.0)]), [row(1.0)], tmp_path)
-    assert (tmp_path / "README.md").read_text(encoding="utf-8") == "no block\n"
-
-
-def test_write_with_an_open_block_writes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text(f"{report.BEGIN}\n", encoding="utf-8")
-    with pytest.raises(Refusal, match="nothing was written"):
-        report.write(data([row(1.0)]), [row(1.0)], tmp_path)
-    assert not (tmp_path / "docs").exists()
-
-
-@pytest.mark.parametrize(
-    "arguments, sentence",
-    [
-        (["--rounds", "0"], "at least 1"),
-        (["--only", "nothing"], "names no row"),
-        (["--write", "--quick"], "at least 7 rounds"),
-        (["--write", "--only", "poll"], "at least 7 rounds"),
-    ],
-)
-def test_bench_bad_arguments_are_refused_before_anything_runs(
-    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(arguments) == 1
-    assert sentence in capsys.readouterr().err
+def test_table_shows_bound_and_verdict_beside_the_numbers() -> None:
+    lines = table([Row("import", NINE, 1.02, "540 ms, 541 ms"), Row("held", [1.35], 2.0, exact=True)]).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    assert cells[2] == ["import", "1.008", "1.002 to 1.014", "1.02", "yes", "540 ms, 541 ms"]
+    assert cells[3] == ["held", "1.35 kB", "exact", "2.00", "yes", ""]
 
 
 def test_environment_holds_no_setting_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_API_KEY", "HTTPS_PROXY", "PYTHONDEVMODE"):
+    for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "HTTPS_PROXY", "https_proxy", "PYTHONDEVMODE"):
         monkeypatch.setenv(name, "private")
     kept = sides.environment(tmp_path, 3)
     assert "private" not in kept.values()
@@ -196,6 +114,40 @@ def test_environment_holds_no_setting_of_the_user(monkeypatch: pytest.MonkeyPatc
 
 
 def test_folder_of_each_side_holds_its_own_package() -> None:
-    stock, fork = sides.folder_of(sides.STOCK), sides.folder_of(sides.FORK)
-    assert not (stock / "openai" / "lib" / "background").exists()
-    assert (fork / "openai" / "lib" / "background").is_dir()
+    places = sides.folders()
+    assert places[STOCK] == places[TWIN]
+    assert not (places[STOCK] / "openai" / "lib" / "background").exists()
+    assert (places[FORK] / "openai" / "lib" / "background").is_dir()
+
+
+# What is counted instead of timed.
+
+
+def test_import_loads_only_our_own_modules_besides_those_of_stock() -> None:
+    code = "import sys; import openai; print(*sorted(sys.modules))"
+    stock, fork = (set(sides.run(sides.folders()[side], "-c", code).split()) for side in (STOCK, FORK))
+    assert stock < fork
+    assert all(name.startswith("openai.lib.background") for name in fork - stock)
+
+
+@pytest.mark.parametrize(("length", "requests", "late"), [(1_800, 150, 90.0), (28_800, 600, 60.0)])
+def test_poll_of_a_long_run_asks_seldom_and_sees_its_end_soon(
+    monkeypatch: pytest.MonkeyPatch, length: float, requests: int, late: float
+) -> None:
+    now, asked = 0.0, 0
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        nonlocal asked
+        asked += 1
+        body = pending(1_500).replace(b"in_progress", b"completed" if now >= length else b"queued")
+        return httpx2.Response(200, headers=JSON, content=body)
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    with OpenAI(api_key="bench", http_client=httpx2.Client(transport=httpx2.MockTransport(answer))) as client:
+        monkeypatch.setattr(client.responses, "_sleep", sleep)
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+        assert client.responses.poll(RESPONSE_ID).status == "completed"
+    assert asked <= requests and now - length <= late

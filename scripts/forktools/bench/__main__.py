@@ -1,134 +1,110 @@
 """`./scripts/bench`: the fork against stock openai of the same version, in one run.
 
-It ends with status 0 when everything was measured, whether or not a bound was met: a shared machine decides too much
-of that. The table says which were.
+Rounds are made for as long as another one fits in, so that the run ends when it should on any machine; a slow or busy one
+gives fewer of them, and wider intervals. It ends with status 0 when everything was measured, whether or not a bound was met.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 import argparse
-from typing import Any
-from pathlib import Path
-from dataclasses import dataclass
-from collections.abc import Sequence
+import platform
+from typing import Sequence
+from datetime import datetime, timezone
+from statistics import median
 
-from . import pairs, memory, report, imports, simulate
-from .. import Refusal
-from .cases import CASES
-from .report import Row
+from . import sides
+from .. import ROOT, Refusal, pin
+from .cases import FORK, TWIN, CASES
+from .sides import Taken
+from .report import Row, table
 
-_MEMORY_KB = 2.0
-_IMPORT_SHARE = 0.01  # of stock's
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is measured."""
-
-    rounds: int
-    blocks: int = 12
-    block_seconds: float = 0.03
-    import_pairs: int = 6
-    tasks: int = memory.TASKS
-    runs: int = 12
-    most_calls: int | None = None
+MINUTES = 4.8
+TASKS, LOOPS = 2_000, 200  # stock's loop keeps whole models; fewer tasks show the same
+IMPORTED = {TWIN: ("import openai, stock against itself: the noise", None), FORK: ("import openai", 1.01)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; returns its exit status."""
+    began = time.monotonic()
     parser = argparse.ArgumentParser(
         prog="./scripts/bench", description="The fork against stock openai of the same version, in one run."
     )
-    parser.add_argument("--quick", action="store_true", help="few and short rounds: it runs, the numbers say little")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of two fresh processes (default: 9)")
-    parser.add_argument("--only", metavar="NAME", action="append", help="rows whose name begins so; may be repeated")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the numbers there")
-    parser.add_argument("--write", action="store_true", help=f"rewrite {report.PAGE}, {report.DATA} and the README's")
-    parser.add_argument("--list", action="store_true", help="print the names of the rows, and stop")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="within which to end (default: %(default)g)")
+    parser.add_argument("--only", metavar="WORD", default="", help="only rows with this in their title")
     options = parser.parse_args(arguments)
-    if options.list:
-        print("\n".join(NAMES))
-        return 0
-    rounds = options.rounds if options.rounds is not None else 2 if options.quick else 9
-    if rounds < 1:
-        return report.fail("--rounds needs at least 1.")
-    effort = Effort(rounds, 2, 0.002, 1, 20, 2, 300) if options.quick else Effort(rounds)
-    names = [name for name in NAMES if not options.only or name.startswith(tuple(options.only))]
-    if not names:
-        return report.fail("--only names no row; --list prints their names.")
-    if options.write and (options.only or options.quick or rounds < 7):
-        return report.fail("--write takes all rows and at least 7 rounds, without --only and --quick.")
     try:
-        data, rows = measure(names, effort, command=_command(options, rounds))
-        print(report.text(data, rows))
-        if options.json is not None:
-            options.json.write_text(report.dumps(data), encoding="utf-8")
-        if options.write:
-            print("written:", ", ".join(report.write(data, rows)))
+        exact = memory(options.only)
+        rows, rounds = ratios(options.only, until=began + 60 * options.minutes)
     except Refusal as refusal:
-        return report.fail(str(refusal))
+        print(f"bench: {refusal}", file=sys.stderr)
+        return 1
+    if not rows and not exact:
+        print(f"bench: no row has {options.only!r} in its title.", file=sys.stderr)
+        return 1
+    print(f"{circumstances()}, {rounds} rounds\n\n{table([*rows, *exact])}")
     return 0
 
 
-def _names() -> list[str]:
-    sizes = [f"memory/{size}" for size in memory.SIZES]
-    return [*CASES, *imports.STATEMENTS, *sizes, "simulate"]
+def ratios(only: str, *, until: float, blocks: int = 8, seconds: float = 0.025) -> tuple[list[Row], int]:
+    """The rows with `only` in their titles, and how many rounds were made: one, and as many as fit in before `until`."""
+    cases = [at for at, case in enumerate(CASES) if only in case.title]
+    imported = [name for name, (title, _) in IMPORTED.items() if only in title]
+    found: dict[int, list[Taken]] = {at: [] for at in cases}
+    imports: dict[str, list[Taken]] = {name: [] for name in imported}
+    rounds, began, ended = 0, 0.0, 0.0
+    while (cases or imported) and (not rounds or 2 * ended - began < until):
+        began = time.monotonic()
+        if cases:
+            for at, taken in sides.round_of_cases(rounds, cases, blocks=blocks, seconds=seconds).items():
+                found[at].append(taken)
+        if imported:
+            fresh = sides.round_of_imports(rounds)
+            for name in imported:
+                imports[name].append(fresh[name])
+        ended, rounds = time.monotonic(), rounds + 1
+        print(f"round {rounds}: {ended - began:.0f} s", file=sys.stderr, flush=True)
+    rows = [_row(CASES[at].title, CASES[at].most, taken) for at, taken in found.items()]
+    return rows + [_row(*IMPORTED[name], taken) for name, taken in imports.items()], rounds
 
 
-NAMES = _names()
+def memory(only: str = "", *, tasks: int = TASKS) -> list[Row]:
+    """What a waiting task holds above a sleeping one. It allocates the same each time, so that one run says all."""
+    sizes = {f"held by a waiting task, {size / 1000:g} kB": size for size in (1_500, 28_000)}
+    chosen = {title: size for title, size in sizes.items() if only in title}
+
+    def held(kind: str, size: int, count: int) -> float:
+        module = ("-m", "forktools.bench.memory", kind, str(size), str(count))
+        return float(sides.run(sides.folders()[FORK], *module)) / 1000
+
+    bare = held("bare", 1_500, tasks) if chosen else 0.0
+    return [
+        Row(
+            title,
+            [held("poll", size, tasks) - bare],
+            2.0,
+            f"{held('loop', size, min(tasks, LOOPS)) - bare:.1f} kB a loop",
+            exact=True,
+        )
+        for title, size in chosen.items()
+    ]
 
 
-def measure(names: Sequence[str], effort: Effort, *, command: str) -> tuple[dict[str, Any], list[Row]]:
-    """Measures the rows of these names; the data of the JSON file and the rows of the table."""
-    rows: list[Row] = []
-    cases = [name for name in names if name in CASES]
-    found = pairs.measure(
-        cases,
-        rounds=effort.rounds,
-        blocks=effort.blocks,
-        block_seconds=effort.block_seconds,
-        most_calls=effort.most_calls,
+def circumstances() -> str:
+    """When and on what it was measured; nothing that names a machine or its user."""
+    load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
+    return (
+        f"{datetime.now(timezone.utc).date()}, openai {pin.load(ROOT).upstream}, {platform.python_implementation()} "
+        f"{platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores{load}"
     )
-    for name, paired in found.items():
-        case = CASES[name]
-        note = f"{_middle(paired.stock_us):.1f} µs stock, {_middle(paired.fork_us):.1f} µs fork"
-        rows.append(Row(name, case.title, "x", paired.ratios, case.most, case.least, note))
-    for name in names:
-        if name in imports.STATEMENTS:
-            taken = imports.measure(name, rounds=effort.rounds, pairs=effort.import_pairs)
-            most = round(_middle(taken.stock_ms) * _IMPORT_SHARE, 1) if name == "import" else None
-            note = f"{_middle(taken.stock_ms):.0f} ms stock"
-            if name == "import":
-                note += f"; modules loaded besides: {', '.join(imports.modules_added()) or 'none'}"
-            rows.append(Row(name, imports.TITLES[name], "ms", taken.added_ms, most, None, note))
-        elif name.startswith("memory/"):
-            size = name.partition("/")[2]
-            held = memory.measure(size, rounds=min(effort.rounds, 3), tasks=effort.tasks)
-            title = f"held by a waiting task above a sleeping one, body of {size[:-1]} kB, {effort.tasks} tasks"
-            kilobytes = [value / 1000 for value in held.poll]
-            note = f"{held.loop / 1000:.1f} kB for a loop of stock's `retrieve`"
-            rows.append(Row(name, title, "kB", kilobytes, _MEMORY_KB, None, note))
-    data: dict[str, Any] = {
-        "about": report.circumstances(command, effort.rounds),
-        "rows": [row.data() for row in rows],
-        "waits": [wait._asdict() for wait in simulate.measure(runs=effort.runs)] if "simulate" in names else [],
-    }
-    return data, rows
 
 
-def _command(options: argparse.Namespace, rounds: int) -> str:
-    only: list[str] = options.only or []
-    words = ["./scripts/bench"]
-    words += ["--quick"] if options.quick else []
-    words += [f"--rounds {rounds}"] if options.rounds is not None else []
-    words += [f"--only {name}" for name in only]
-    words += ["--write"] if options.write else []
-    return " ".join(words)
-
-
-def _middle(values: Sequence[float]) -> float:
-    return sorted(values)[len(values) // 2]
+def _row(title: str, most: float | None, taken: Sequence[Taken]) -> Row:
+    middle = [median(side) for side in ([one.stock for one in taken], [one.other for one in taken])]
+    shown = [f"{one * 1e3:.0f} ms" if one > 0.05 else f"{one * 1e6:.1f} µs" for one in middle]
+    return Row(title, [one.ratio for one in taken], most, ", ".join(shown))
 
 
 if __name__ == "__main__":

@@ -1,252 +1,231 @@
-"""What is measured as CPU time per call: one case a row, prepared for the side on which it runs.
+"""What is compared as CPU time per call, and the program that measures it: `python -m forktools.bench.cases FOLDER`.
 
-Stock's half of a case is what its user writes today; the fork's half is what replaces it. Both get the same bytes from
-the same kind of transport. `twin` is stock on both sides: what it differs from 1 is the noise of the run.
+A case has two halves: stock's is what its user writes today, the other is what replaces it. Both get the same bytes from
+the same kind of transport. Two cases run stock on both sides: the noise of the run, and a raw `retrieve`, which is what
+`poll` stands on.
+
+The program reads lines of three numbers, case, half and calls, and answers each with the CPU seconds of that block. Before a block garbage is collected and set aside for good, so that each pays for its own only.
 """
 
 from __future__ import annotations
 
+import gc
+import sys
+import json
+import time
 import asyncio
-from typing import Any, Callable, Iterator, NamedTuple
-from itertools import islice
+from typing import Any, Callable, Iterator, AsyncIterator
+from pathlib import Path
+from itertools import cycle
+from dataclasses import dataclass
 
 import httpx2
 
 import openai
-from openai import OpenAI, AsyncOpenAI, OpenAIError
 
-from . import payloads
-from .sides import FORK
-from .payloads import HEADERS, RESPONSE_ID
+from ..loopback import sse, sized, response
+
+STOCK, TWIN, FORK = "stock", "stock again", "fork"
+RESPONSE_ID = "resp_68f0c2b7a1d4819c9b3e5f7a0c2d4e6f8a1b3c5d7e9f0a2b"
+JSON = {"content-type": "application/json", "x-request-id": "req_5f2d9c"}
+CAUSE = {"code": "rate_limit_exceeded", "message": "Rate limit reached. Please try again in 4.2s."}
+EVENTS = {**JSON, "content-type": "text/event-stream"}
 
 Block = Callable[[int], None]
 """Makes so many calls."""
-
-_PENDING = ("queued", "in_progress")
-_POLLS_A_WAIT = 50
-_DELTAS = 10_000
-_BODIES: dict[str, Callable[[], bytes]] = {
-    "pending-1.5k": lambda: payloads.pending(1_500),
-    "pending-28k": lambda: payloads.pending(28_000),
-    "completed-32k": lambda: payloads.completed(32_000),
-    "completed-300k": lambda: payloads.completed(300_000),
-    "failed-1.5k": lambda: payloads.failed(1_500),
-}
+Half = Callable[[], Block]
+"""Prepares a block, in the process of its side."""
 
 
-class Case(NamedTuple):
-    """One row. `most` and `least` bound the median ratio; None where the issue sets no bound."""
+@dataclass(frozen=True)
+class Case:
+    """One row. `most` bounds the ratio; `on` is the side of the second half."""
 
     title: str
-    prepare: Callable[[str], Block]
+    halves: tuple[Half, Half]
     most: float | None = None
-    least: float | None = None
-    blocks: int = 1
-    """How many times the usual number of blocks is measured."""
+    on: str = FORK
 
 
 class _Enough(Exception):
     """Ends a wait after the polls that were asked for."""
 
 
-def sync_client(body: bytes) -> OpenAI:
-    """A client whose every request is answered with `body`."""
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=HEADERS, content=body))
-    return OpenAI(api_key="bench", max_retries=0, http_client=httpx2.Client(transport=transport))
+class _Endless(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A run that goes on: the same few deltas again and again, some of them in each chunk, as off a connection."""
+
+    delta = {"type": "response.output_text.delta", "sequence_number": 1, "item_id": "msg_1", "output_index": 0}
+    chunk = sse({**delta, "content_index": 0, "delta": " tide", "logprobs": []}) * 8
+
+    def __iter__(self) -> Iterator[bytes]:
+        return cycle([self.chunk])
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self:
+            yield chunk
 
 
-def async_client(body: bytes) -> AsyncOpenAI:
-    """As `sync_client`."""
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=HEADERS, content=body))
-    return AsyncOpenAI(api_key="bench", max_retries=0, http_client=httpx2.AsyncClient(transport=transport))
+def pending(size: int, *, late: bool = False) -> bytes:
+    """A run in progress; `late` sends its status after everything that makes it large."""
+    made = sized(response(RESPONSE_ID, "in_progress"), size)
+    if late:
+        made["status"] = made.pop("status")
+    return json.dumps(made, separators=(",", ":")).encode()
 
 
-def _retrieve(body: str, *, flag: bool) -> Callable[[str], Block]:
-    def prepare(side: str) -> Block:
-        responses = sync_client(_BODIES[body]()).responses
-        options: dict[str, Any] = {"raise_on_failure": True} if flag and side == FORK else {}
+def transport(sent: bytes | _Endless) -> httpx2.MockTransport:
+    """Answers every request with a body, or with a stream."""
+    if isinstance(sent, bytes):
+        return httpx2.MockTransport(lambda _: httpx2.Response(200, headers=JSON, content=sent))
+    return httpx2.MockTransport(lambda _: httpx2.Response(200, headers=EVENTS, stream=sent))
+
+
+def responses_of(sent: bytes | _Endless) -> Any:
+    """`responses` of a client that gets nothing but this answer."""
+    return openai.OpenAI(api_key="bench", http_client=httpx2.Client(transport=transport(sent))).responses
+
+
+def retrieve(sent: bytes, *, raw: bool = False, **options: bool) -> Half:
+    """`retrieve`, and a look at the status; `raw` reads no model."""
+
+    def prepare() -> Block:
+        responses = responses_of(sent)
+        call = responses.with_raw_response.retrieve if raw else responses.retrieve
 
         def block(calls: int) -> None:
             for _ in range(calls):
-                try:
-                    responses.retrieve(RESPONSE_ID, **options)
-                except OpenAIError:
-                    pass
+                answer = call(RESPONSE_ID, **options)
+                assert raw or answer.status == "in_progress"
 
         return block
 
     return prepare
 
 
-def _poll(body: str) -> Callable[[str], Block]:
-    def prepare(side: str) -> Block:
-        responses: Any = sync_client(_BODIES[body]()).responses
-        left = 0
+def poll(sent: bytes) -> Half:
+    """One `poll` that asks so many times."""
 
-        def sleep(_: float) -> None:
-            nonlocal left
-            left -= 1
-            if left % _POLLS_A_WAIT == 0:
-                raise _Enough
-
-        def wait_stock() -> None:
-            while True:
-                response = responses.retrieve(RESPONSE_ID)
-                if response.status not in _PENDING:
-                    return
-                sleep(1.0)
-
-        def wait_fork() -> None:
-            responses.poll(RESPONSE_ID)
-
-        responses._sleep = sleep
-        wait = wait_fork if side == FORK else wait_stock
+    def prepare() -> Block:
+        responses = responses_of(sent)
 
         def block(calls: int) -> None:
-            nonlocal left
-            left = calls
-            while left > 0:
-                try:
-                    wait()
-                except _Enough:
-                    pass
+            def sleep(_: float) -> None:
+                nonlocal calls
+                calls -= 1
+                if not calls:
+                    raise _Enough
+
+            responses._sleep = sleep
+            try:
+                responses.poll(RESPONSE_ID)
+            except _Enough:
+                pass
 
         return block
 
     return prepare
 
 
-def _poll_async(body: str) -> Callable[[str], Block]:
-    def prepare(side: str) -> Block:
-        responses: Any = async_client(_BODIES[body]()).responses
-        left = 0
-
-        async def sleep(_: float) -> None:
-            nonlocal left
-            left -= 1
-            if left % _POLLS_A_WAIT == 0:
-                raise _Enough
-
-        async def wait_stock() -> None:
-            while True:
-                response = await responses.retrieve(RESPONSE_ID)
-                if response.status not in _PENDING:
-                    return
-                await sleep(1.0)
-
-        async def wait_fork() -> None:
-            await responses.poll(RESPONSE_ID)
-
-        responses._sleep = sleep
-        wait = wait_fork if side == FORK else wait_stock
-
-        async def waits() -> None:
-            while left > 0:
-                try:
-                    await wait()
-                except _Enough:
-                    pass
-
-        def block(calls: int) -> None:
-            nonlocal left
-            left = calls
-            asyncio.run(waits())
-
-        return block
-
-    return prepare
+def status_error() -> Block:
+    """The error of a call that was refused."""
+    client, answer = responses_of(b"")._client, _answer(429)
+    body = {"error": {**CAUSE, "type": "tokens", "param": None}}
+    return _repeated(lambda: client._make_status_error("Error code: 429", body=body, response=answer))
 
 
-def _raise(side: str) -> Block:
-    """Made, raised and caught: the error of a failed run whose JSON was read, and that of the synchronous twin with 429."""
-    client: Any = sync_client(b"{}")
-    body = payloads.failed(1_500)
+def background_error() -> Block:
+    """The error of a run that failed for the same cause, made of the JSON of its poll."""
+    client, answer = responses_of(b"")._client, _answer(200)
+    sent = {**response(RESPONSE_ID, "failed"), "error": CAUSE}
+    return _repeated(lambda: client._make_background_error(sent, response=answer, response_id=RESPONSE_ID))
+
+
+def _answer(status: int) -> httpx2.Response:
     request = httpx2.Request("GET", f"https://bench.example/v1/responses/{RESPONSE_ID}")
-    if side == FORK:
-        answer = httpx2.Response(200, headers=HEADERS, content=body, request=request)
-        sent: Any = answer.json()
+    return httpx2.Response(status, headers=JSON, content=b"{}", request=request)
 
-        def make() -> Exception:
-            return client._make_background_error(sent, response=answer, response_id=RESPONSE_ID)
-    else:
-        error = httpx2.Response(200, content=body).json()["error"]
-        refused = {"error": {**error, "type": "tokens", "param": None}}
-        answer = httpx2.Response(429, headers=HEADERS, json=refused, request=request)
-        message = f"Error code: 429 - {error['message']}"
 
-        def make() -> Exception:
-            return client._make_status_error(message, body=refused, response=answer)
-
+def _repeated(make: Callable[[], object]) -> Block:
     assert isinstance(make(), openai.RateLimitError)
 
     def block(calls: int) -> None:
         for _ in range(calls):
-            try:
-                raise make()
-            except OpenAIError:
-                pass
+            make()
 
     return block
 
 
-class _Events(httpx2.SyncByteStream):
-    """The events of one run, a few of them in each chunk, as they come off a connection."""
+def deltas(*, asynchronous: bool = False, **options: bool) -> Half:
+    """The next so many events of a stream that has no end."""
 
-    def __init__(self, chunks: list[bytes]) -> None:
-        self._chunks = chunks
+    def prepare() -> Block:
+        if not asynchronous:
+            stream = responses_of(_Endless()).retrieve(RESPONSE_ID, stream=True, **options)
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(self._chunks)
+            def block(calls: int) -> None:
+                for _ in range(calls):
+                    next(stream)
 
+            return block
 
-def _stream(*, flag: bool) -> Callable[[str], Block]:
-    def prepare(side: str) -> Block:
-        sent = payloads.events(_DELTAS)
-        chunks = [b"".join(sent[at : at + 8]) for at in range(0, len(sent), 8)]
-        headers = {**HEADERS, "content-type": "text/event-stream"}
-        transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, stream=_Events(chunks)))
-        responses = OpenAI(api_key="bench", http_client=httpx2.Client(transport=transport)).responses
-        options: dict[str, Any] = {"raise_on_failure": True} if flag and side == FORK else {}
-        # Blocks take up the stream where the last one left it: it is long, and a block has to be short.
-        events: Iterator[object] = iter(())
+        loop = asyncio.new_event_loop()
+        http_client = httpx2.AsyncClient(transport=transport(_Endless()))
+        client: Any = openai.AsyncOpenAI(api_key="bench", http_client=http_client)
+        watched = loop.run_until_complete(client.responses.retrieve(RESPONSE_ID, stream=True, **options))
 
-        def block(calls: int) -> None:
-            nonlocal events
-            left = calls
-            while left:
-                taken = sum(1 for _ in islice(events, left))
-                left -= taken
-                if left:
-                    events = iter(responses.retrieve(RESPONSE_ID, stream=True, **options))
+        async def take(calls: int) -> None:
+            for _ in range(calls):
+                await watched.__anext__()
 
-        return block
+        return lambda calls: loop.run_until_complete(take(calls))
 
     return prepare
 
 
-def _cases() -> Iterator[tuple[str, Case]]:
-    yield "twin", Case("stock against itself, retrieve 1.5 kB: the noise", _retrieve("pending-1.5k", flag=False))
-    for body in _BODIES:
-        title = f"retrieve, {body.replace('-', ' ').replace('k', ' kB')}"
-        yield f"retrieve-off/{body}", Case(f"{title}, flag off", _retrieve(body, flag=False), most=1.01, least=0.99)
-    for body in _BODIES:
-        title = f"retrieve, {body.replace('-', ' ').replace('k', ' kB')}"
-        # A run that failed is raised: that costs more than to return it, and has a row of its own.
-        most = None if body.startswith("failed") else 1.01
-        yield f"retrieve-on/{body}", Case(f"{title}, flag on", _retrieve(body, flag=True), most=most)
-    for body, most in (("pending-1.5k", 0.55), ("pending-28k", 0.30)):
-        title = f"poll of a run, {body.replace('-', ' ').replace('k', ' kB')}"
-        yield f"poll/{body}", Case(title, _poll(body), most=most)
-        yield f"poll-async/{body}", Case(f"{title}, async", _poll_async(body), most=most)
-    yield "raise", Case("raise and catch, against `_make_status_error`", _raise, most=1.5)
-    yield (
-        "stream-off",
-        Case(f"stream of {_DELTAS:,} deltas, per event, flag off", _stream(flag=False), most=1.01, blocks=2),
-    )
-    yield (
-        "stream-on",
-        Case(f"stream of {_DELTAS:,} deltas, per event, flag on", _stream(flag=True), most=1.03, blocks=2),
-    )
+def _cases() -> Iterator[Case]:
+    sizes = {"1.5 kB": pending(1_500), "28 kB": pending(28_000)}
+    small = retrieve(sizes["1.5 kB"])
+    yield Case("retrieve 1.5 kB, stock against itself: the noise", (small, small), on=TWIN)
+    for size, sent in sizes.items():
+        stock = retrieve(sent)
+        yield Case(f"retrieve {size}, flag off", (stock, stock), 1.01)
+        yield Case(f"retrieve {size}, flag on", (stock, retrieve(sent, raise_on_failure=True)), 1.01)
+        yield Case(f"retrieve {size}, stock's raw one: the floor of poll", (stock, retrieve(sent, raw=True)), on=TWIN)
+    for title, sent, most in (
+        ("1.5 kB, status early", sizes["1.5 kB"], 0.70),
+        ("1.5 kB, status late", pending(1_500, late=True), 0.70),
+        ("28 kB, status early", sizes["28 kB"], 0.45),
+        ("28 kB, status late", pending(28_000, late=True), 0.50),
+    ):
+        yield Case(f"poll {title}", (retrieve(sent), poll(sent)), most)
+    yield Case("an error made, against _make_status_error", (status_error, background_error), 1.5)
+    for title, asynchronous in (("", False), (", async", True)):
+        stock = deltas(asynchronous=asynchronous)
+        watched = deltas(asynchronous=asynchronous, raise_on_failure=True)
+        yield Case(f"delta of a stream{title}, flag off", (stock, stock), 1.01)
+        yield Case(f"delta of a stream{title}, flag on", (stock, watched), 1.03)
 
 
-CASES: dict[str, Case] = dict(_cases())
+CASES: tuple[Case, ...] = tuple(_cases())
+
+
+def main(folder: str) -> None:
+    """Answers until the input ends."""
+    package = Path(openai.__file__).resolve()
+    if not package.is_relative_to(Path(folder).resolve()):
+        raise SystemExit(f"openai came from {package.parent}, not from {folder}")
+    blocks: dict[tuple[int, int], Block] = {}
+    for line in sys.stdin:
+        case, half, calls = map(int, line.split())
+        if (block := blocks.get((case, half))) is None:
+            block = blocks[case, half] = CASES[case].halves[half]()
+            block(calls)  # warm
+        gc.collect()
+        gc.freeze()
+        started = time.process_time()
+        block(calls)
+        print(time.process_time() - started, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
