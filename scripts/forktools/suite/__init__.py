@@ -2,10 +2,8 @@
 
     trees    two folders: the sdist of the pinned release, and the same with the series applied by `git am`
     lanes    what is run, and in which environment
-    compare  two runs of one lane; what counts as a regression
+    compare  what counts as a regression
     mock     the mock server that the tests of generated resources talk to
-    lint     upstream's linters and its breaking-change check on the patched tree
-    report   the tables
 
 Nothing here knows a list of tests that are allowed to fail: whatever stock fails in the same environment is known to
 fail, and nothing else is.

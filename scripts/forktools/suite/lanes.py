@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import sys
 import json
-import time
+import hashlib
 import subprocess
 from typing import Mapping, Sequence
 from pathlib import Path
-from dataclasses import field, dataclass
+from dataclasses import dataclass
 
-from . import trees, compare
-from .. import ROOT, Refusal, recorded, interpreters
+from . import trees
+from .. import Refusal, recorded
 
 # Reads hidden folders (.github and others), which no sdist ships.
 HIDDEN = ("tests/test_uv_workflows.py",)
@@ -44,11 +44,11 @@ V1_LEFT_OUT = ("tests/functional",)
 class Lane:
     """One way to run the suite.
 
-    python: version of the interpreter, e.g. "3.11".
+    python: the interpreter, as uv finds it: "3.12", or a path.
     data:   upstream's own files that the sdist leaves out, or None.
     """
 
-    python: str
+    python: str = sys.executable
     data: Path | None = None
     api_resources: bool = False
     pydantic_v1: bool = False
@@ -56,23 +56,12 @@ class Lane:
 
     @property
     def title(self) -> str:
-        """The lane in words, for tables."""
-        parts = ["bare sdist" if self.data is None else "with upstream-data"]
+        """The lane in words, without its interpreter."""
+        parts = ["bare sdist" if self.data is None else "with upstream's data"]
         parts += ["api_resources"] if self.api_resources else []
         parts += ["pydantic 1.10"] if self.pydantic_v1 else []
         parts += ["legacy httpx, six files"] if self.legacy_httpx else []
-        return ", ".join([*parts, f"Python {self.python}"])
-
-    @property
-    def environment(self) -> str:
-        """The name of its environment; lanes with the same name share it."""
-        kind = "-pydantic-v1" if self.pydantic_v1 else "-legacy-httpx" if self.legacy_httpx else ""
-        return f"py{self.python}{kind}"
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Arguments that choose upstream's dependency groups, as its own script for pydantic 1 does."""
-        return ("--no-default-groups", "--group", "dev", "--group", "pydantic-v1") if self.pydantic_v1 else ()
+        return ", ".join(parts)
 
     def selection(self) -> list[str]:
         """The arguments with which pytest gets the lane's files."""
@@ -88,115 +77,62 @@ class Lane:
         return ["tests", *(f"--ignore={path}" for path in ignored)]
 
 
-@dataclass(frozen=True)
-class Run:
-    """How a lane ended on one tree: node id to outcome, seconds of wall clock, and whether it comes from the cache."""
+class Side:
+    """One tree of a lane, with its environment."""
 
-    outcomes: Mapping[str, str]
-    seconds: float
-    cached: bool = field(default=False, compare=False)
+    def __init__(self, lane: Lane, name: str, made: trees.Trees, base_url: str | None = None) -> None:
+        self.lane = lane
+        self.tree = made.of(name)
+        self.results = made.home / "results"
+        kind = "-pydantic-v1" if lane.pydantic_v1 else "-legacy-httpx" if lane.legacy_httpx else ""
+        folder = made.home / "env" / f"{name}-{Path(lane.python).name}{kind}"
+        also = (LEGACY_REQUIREMENTS,) if lane.legacy_httpx else ()
+        self.python = trees.environment(folder, self.tree, python=lane.python, v1=lane.pydantic_v1, also=also)
+        self.variables = trees.clean()
+        if lane.legacy_httpx:
+            self.variables["OPENAI_TEST_LEGACY_HTTPX"] = "1"
+        if base_url is not None:
+            self.variables["TEST_API_BASE_URL"] = base_url
 
-    def count(self, *names: str) -> int:
-        """How many tests ended in one of these ways."""
-        return sum(outcome in names for outcome in self.outcomes.values())
+    def run(self, selection: Sequence[str], *, workers: int | None = None) -> dict[str, str]:
+        """Runs pytest with upstream's settings and returns how each test ended.
+
+        workers: 0 runs the tests in one process; None takes one worker for each processor, at most four.
+        Raises Refusal when pytest itself did not get to the end.
+        """
+        count = min(os.cpu_count() or 1, 4) if workers is None else workers
+        arguments = ["-o", "addopts=--tb=native", "-n", str(count), "--continue-on-collection-errors", *selection]
+        target, log = (self.results / f"{self.tree.name}-{os.getpid()}{kind}" for kind in (".jsonl", ".log"))
+        return recorded.run(self.python, self.tree, arguments, variables=self.variables, target=target, log=log)
+
+    def collect(self) -> list[str]:
+        """The lane's tests, none of which is run."""
+        command = [str(self.python), "-m", "pytest", "-o", "addopts=", "--collect-only", "-q", *self.lane.selection()]
+        done = subprocess.run(command, cwd=self.tree, env=self.variables, capture_output=True, text=True)
+        names = [line for line in done.stdout.partition("\n\n")[0].splitlines() if "::" in line]
+        if not names:
+            raise Refusal(f"pytest collected nothing in {self.tree}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return names
+
+    @property
+    def version(self) -> str:
+        """Of its interpreter."""
+        code = "import platform; print(platform.python_version())"
+        return subprocess.run([str(self.python), "-c", code], capture_output=True, text=True).stdout.strip()
 
 
-def prepare(lane: Lane, name: str, made: trees.Trees) -> Path:
-    """The interpreter in which `lane` runs on the tree `name`."""
-    python = interpreters.find(lane.python)
-    env = trees.environment(f"{name}-{lane.environment}", made.of(name), made.home, python, lane.groups)
-    if lane.legacy_httpx:
-        uv = Path(sys.executable).with_name("uv")
-        command = [str(uv), "pip", "install", "--quiet", "--python", str(env)]
-        done = subprocess.run([*command, "--requirement", str(ROOT / LEGACY_REQUIREMENTS)], env=trees.clean())
-        if done.returncode:
-            raise Refusal("the legacy httpx cannot be installed.")
-    return env
+def stock(side: Side, *, whole: bool = False) -> dict[str, str]:
+    """Stock's tests and how each ended, which is nothing when it was only collected; `whole` runs them all.
 
-
-def stock(
-    lane: Lane, made: trees.Trees, python: Path, base_url: str | None, rerun: compare.Rerun, *, fresh: bool = False
-) -> Run:
-    """The lane's result on stock, from the cache where version, lock file, interpreter and lane are the same.
-
-    What fails is run again before it is kept: the cache must hold no failure of a busy machine.
+    Kept where release, lock file, interpreter and lane are the same.
     """
-    cache = _cache(lane, made, python, trees.STOCK)
-    if cache.is_file() and not fresh:
-        data = json.loads(cache.read_text(encoding="utf-8"))
-        run = Run(data["outcomes"], data["seconds"], cached=True)
-        if data.get("settled"):
-            return run
-    else:
-        run = pytest(lane, made.stock, python, lane.selection(), base_url, made.home / "results")
-        _keep(cache, lane, run, settled=False)
-    run = Run(compare.settle(run.outcomes, rerun), run.seconds, run.cached)
-    _keep(cache, lane, run, settled=True)
-    return run
-
-
-def patched(lane: Lane, made: trees.Trees, python: Path, base_url: str | None, *, fresh: bool = False) -> Run:
-    """The lane's result on the patched tree, with the tests that the series adds.
-
-    It is kept like stock's, for the very same series: so a run of many lanes can be taken up where it was broken off.
-    """
-    cache = _cache(lane, made, python, trees.PATCHED)
-    if cache.is_file() and not fresh:
-        data = json.loads(cache.read_text(encoding="utf-8"))
-        return Run(data["outcomes"], data["seconds"], cached=True)
-    added = [] if not lane.legacy_httpx else added_tests(made)
-    run = pytest(lane, made.patched, python, [*lane.selection(), *added], base_url, made.home / "results")
-    _keep(cache, lane, run, settled=False)
-    return run
-
-
-def _cache(lane: Lane, made: trees.Trees, python: Path, name: str) -> Path:
-    parts = {
-        "lane": lane.title,
-        "selection": " ".join(lane.selection()),
-        "python": interpreters.full(python) or "",
-        "added": (ROOT / LEGACY_REQUIREMENTS).read_text(encoding="utf-8") if lane.legacy_httpx else "",
-    }
-    if name == trees.PATCHED:
-        parts["series"] = made.series
-    return made.home / "results" / f"{name}-{trees.fingerprint(made, parts)}.json"
-
-
-def _keep(cache: Path, lane: Lane, run: Run, *, settled: bool) -> None:
-    part = cache.with_suffix(".part")
-    data = {"lane": lane.title, "seconds": run.seconds, "settled": settled, "outcomes": run.outcomes}
-    part.write_text(json.dumps(data), encoding="utf-8")
-    part.replace(cache)
-
-
-def added_tests(made: trees.Trees) -> list[str]:
-    """The test files that the series adds."""
-    return [path for path in made.added if path.startswith("tests/") and Path(path).name.startswith("test_")]
-
-
-def pytest(
-    lane: Lane,
-    tree: Path,
-    python: Path,
-    selection: Sequence[str],
-    base_url: str | None,
-    results: Path,
-    *,
-    workers: int | None = None,
-) -> Run:
-    """Runs pytest in `tree` with upstream's settings and returns how each test ended.
-
-    workers: 0 runs the tests in one process; None takes one worker for each processor, at most four.
-    Raises Refusal when pytest itself did not get to the end.
-    """
-    count = min(os.cpu_count() or 1, 4) if workers is None else workers
-    arguments = ["-o", "addopts=--tb=native", "-n", str(count), "--continue-on-collection-errors", *selection]
-    variables = trees.clean()
-    if lane.legacy_httpx:
-        variables["OPENAI_TEST_LEGACY_HTTPX"] = "1"
-    if base_url is not None:
-        variables["TEST_API_BASE_URL"] = base_url
-    began = time.monotonic()
-    target, log = results / f"{tree.name}-{os.getpid()}.json", results / f"{tree.name}.log"
-    found = recorded.run(python, tree, arguments, variables=variables, target=target, log=log)
-    return Run(found, time.monotonic() - began)
+    parts = (side.lane.title, side.version, *side.lane.selection(), (side.tree / "uv.lock").read_text(encoding="utf-8"))
+    kept = side.results / f"stock-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}.json"
+    found: Mapping[str, str] = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    if not found or (whole and not any(found.values())):
+        found = side.run(side.lane.selection()) if whole else dict.fromkeys(side.collect(), "")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part = kept.with_suffix(".part")
+        part.write_text(json.dumps(found), encoding="utf-8")
+        part.replace(kept)
+    return dict(found)

@@ -1,52 +1,43 @@
 """The two trees that are compared, and the environments in which upstream's tools run on them.
 
 Promises: `stock` is the verified sdist of the pinned release; `patched` is the same with every patch of the series
-applied by `git am`, one commit each, or nothing is run and the patch is named. Each lane's environment is what
-upstream's own lock file says, made by uv, outside the trees so that these can be thrown away.
+applied by `git am`, one commit each, or nothing is run and the patch is named. An environment is what upstream's own lock
+file says, made by uv, outside the trees so that these can be thrown away.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 import shutil
-import hashlib
 import subprocess
-from typing import Mapping
+from typing import Sequence
 from pathlib import Path
 from dataclasses import dataclass
 
-from .. import Refusal, git as git_, pin, sdist, compose, variables_without
+from .. import ROOT, Refusal, git as git_, pin, sdist, compose, variables_without
 from ..git import Git
 
-FOLDER = "suite"
 STOCK, PATCHED = "stock", "patched"
 BASE_TAG = "upstream"
-
-# How uv names a package of the lock file that it cannot get.
-_LOCKED = re.compile(r"[A-Za-z0-9_.-]+==[0-9][\w.]*")
+BESIDE = "requirements/upstream-suite.txt"
 
 
 @dataclass(frozen=True)
 class Trees:
-    """The two folders, the paths that the series adds to the tree, in order, and a digest of its patches."""
+    """The folder that holds both, and the paths that the series adds to the tree."""
 
     home: Path
     version: str
     added: tuple[str, ...]
-    series: str = ""
-
-    @property
-    def stock(self) -> Path:
-        return self.home / STOCK
-
-    @property
-    def patched(self) -> Path:
-        return self.home / PATCHED
 
     def of(self, name: str) -> Path:
         """The folder of STOCK or PATCHED."""
         return self.home / name
+
+    @property
+    def added_tests(self) -> list[str]:
+        """The test files that the series adds."""
+        return [path for path in self.added if path.startswith("tests/") and Path(path).name.startswith("test_")]
 
 
 def make(root: Path, data: Path | None = None) -> Trees:
@@ -56,7 +47,7 @@ def make(root: Path, data: Path | None = None) -> Trees:
     Raises Refusal when a patch does not apply, or when the result is not what SHA256SUMS records.
     """
     version = pin.load(root).upstream
-    home = root / pin.CACHE / FOLDER / version
+    home = root / pin.CACHE / "suite" / version
     for name in (STOCK, PATCHED):
         shutil.rmtree(home / name, ignore_errors=True)
         sdist.unpack(root, version, home / name)
@@ -65,59 +56,47 @@ def make(root: Path, data: Path | None = None) -> Trees:
         git_.create(home / name / ".git")  # both, so that they are alike
         for arguments in (("add", "--all", "--force"), ("commit", "--quiet", f"--message=openai {version}")):
             Git.of(home / name).must(*arguments)
-    repository, patches = Git.of(home / PATCHED), sorted((root / "patches").glob("*.patch"))
+    repository = Git.of(home / PATCHED)
     repository.must("tag", BASE_TAG)
-    git_.apply(repository, patches)
-    compose.check_sums(
-        {path: (home / PATCHED / path).read_bytes() for path in compose.read_sums(root)}, compose.read_sums(root)
-    )
+    git_.apply(repository, sorted((root / "patches").glob("*.patch")))
+    sums = compose.read_sums(root)
+    compose.check_sums({path: (home / PATCHED / path).read_bytes() for path in sums}, sums)
     added = repository.must("diff", "--name-only", "--diff-filter=A", "-z", BASE_TAG, "HEAD").names
-    state = hashlib.sha256(b"".join(patch.read_bytes() for patch in patches))
-    return Trees(home, version, tuple(sorted(added)), state.hexdigest())
+    return Trees(home, version, tuple(sorted(added)))
 
 
-def environment(name: str, tree: Path, home: Path, python: Path, groups: tuple[str, ...]) -> Path:
-    """The interpreter of the environment `name` for `tree`, made or brought up to date from the tree's lock file.
+def environment(
+    folder: Path, tree: Path, *, python: str = sys.executable, v1: bool = False, also: Sequence[str] = ()
+) -> Path:
+    """The interpreter of an environment in `folder` for `tree`, made or brought up to date from the tree's lock file.
 
-    groups: arguments that choose upstream's dependency groups. Raises Refusal when uv fails.
+    python: a version or a path, which uv finds. v1: with pydantic 1.10, as upstream's own script for it does.
+    also:   files of requirements.
+    Raises Refusal when uv fails.
     """
-    folder = home / "env" / name
     uv = Path(sys.executable).with_name("uv")
-    command = [str(uv), "sync", "--quiet", "--all-extras", *groups, "--python", str(python)]
-    variables = {**clean(), "UV_PROJECT_ENVIRONMENT": str(folder), "UV_PYTHON_DOWNLOADS": "never"}
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(words, cwd=tree, env=variables, capture_output=True, text=True)
-
-    done = run(*command, "--locked")
-    absent: list[str] = []
-    # A lock may name a version that this machine's index has not got (yet): then the newest one that is older.
-    while done.returncode and (found := _LOCKED.search(done.stderr)) and found[0] not in absent:
-        absent.append(found[0])
-        without = [word for pinned in absent for word in ("--no-install-package", pinned.partition("==")[0])]
-        done = run(*command, "--frozen", *without)
-    if absent and not done.returncode:
-        wanted = [pinned.replace("==", "<=") for pinned in absent]
-        done = run(str(uv), "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *wanted)
-        print(f"test-upstream: not to be had, so an older one: {', '.join(absent)}", file=sys.stderr, flush=True)
-    if done.returncode:
-        raise Refusal(f"uv cannot make the environment {name} from upstream's lock file: {done.stderr.strip()}")
+    groups = ("--no-default-groups", "--group", "dev", "--group", "pydantic-v1") if v1 else ()
+    beside = [word for file in (BESIDE, *also) for word in ("--requirement", str(ROOT / file))]
+    commands = (
+        # Its own version is in BESIDE: the lock names one that not every index has.
+        ("sync", "--frozen", "--all-extras", "--no-install-package=inline-snapshot", *groups, "--python", python),
+        ("pip", "install", "--python", str(folder), *beside),
+    )
+    for command in commands:
+        done = subprocess.run(
+            [str(uv), "--quiet", *command],
+            cwd=tree,
+            env={**clean(), "UV_PROJECT_ENVIRONMENT": str(folder)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if done.returncode:
+            raise Refusal(f"uv cannot make the environment {folder.name}: {done.stderr.strip()}")
     return folder / "bin" / "python"
 
 
 def clean() -> dict[str, str]:
     """The variables for upstream's tools: the user's, without what would lead them out of the tree or to a real API."""
-    dropped = ("OPENAI_", "AZURE_", "PYTEST_", "AWS_", "GOOGLE_")
-    kept = variables_without(*dropped)
-    for key in ("PYTHONPATH", "VIRTUAL_ENV", "CI"):
-        kept.pop(key, None)
+    kept = variables_without("OPENAI_", "AZURE_", "PYTEST_", "AWS_", "GOOGLE_", "PYTHONPATH", "VIRTUAL_ENV")
+    kept.pop("CI", None)
     return {**kept, "DEFER_PYDANTIC_BUILD": "false"}
-
-
-def fingerprint(trees: Trees, parts: Mapping[str, str]) -> str:
-    """A short digest of everything that stock's result depends on, for its cache."""
-    state = hashlib.sha256()
-    state.update((trees.stock / "uv.lock").read_bytes())
-    for key, value in sorted({**parts, "version": trees.version}.items()):
-        state.update(f"{key}={value}\0".encode())
-    return state.hexdigest()[:16]
