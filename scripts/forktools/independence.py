@@ -12,16 +12,15 @@ orders end in the same tree. A conflict is named with its files.
 from __future__ import annotations
 
 from typing import Mapping, Iterable, Sequence
-from pathlib import Path
 
 from . import Refusal
 from .series import UPSTREAM, Commit, Series
-from .workbench import Step, Bench, bench
+from .workbench import Step, Bench, Pythons, bench
 
 CORE, FAMILY, FOLLOW_UP, LAST = "core", "core, to take or leave", "follow-up", "last"
 
 
-def run(series: Series, pythons: Mapping[str, Path], *, quick: bool) -> list[Step]:
+def run(series: Series, pythons: Pythons, *, quick: bool) -> list[Step]:
     """One step for each choice of patches; `quick` leaves the tests out."""
     commits = series.commits()
     if unknown := [one.name for one in commits if one.trailer("Part") not in (CORE, FAMILY, FOLLOW_UP, LAST)]:

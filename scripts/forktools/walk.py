@@ -18,14 +18,15 @@ import argparse
 from typing import Mapping
 from pathlib import Path
 
-from . import ROOT, Refusal, pin, matrix, independence, interpreters
+from . import ROOT, Refusal, pin, independence
+from .suite import trees
 from .series import Commit, Series, alone
-from .workbench import FOLDER, Step, Bench, bench
+from .workbench import FOLDER, Step, Bench, Pythons, bench
 
 TOOLS = Path(sys.executable).parent
 
 
-def walk(series: Series, pythons: Mapping[str, Path], *, quick: bool) -> list[Step]:
+def walk(series: Series, pythons: Pythons, *, quick: bool) -> list[Step]:
     """One step for each patch, in order."""
     steps: list[Step] = []
     own = {commit: verify(commit) for commit in series.commits()}
@@ -75,6 +76,17 @@ def verify(commit: Commit) -> list[str]:
     return words[1:]
 
 
+def on_one(_: Path) -> Mapping[str, Path]:
+    """The environment of the scripts."""
+    return {"pydantic 2": Path(sys.executable)}
+
+
+def on_both(folder: Path) -> Mapping[str, Path]:
+    """That one, and upstream's own for pydantic 1.10."""
+    home = folder.with_name(f"{FOLDER}-env")
+    return {**on_one(folder), "pydantic 1.10": trees.environment(home, folder, v1=True)}
+
+
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="scripts/walk-series", description="Checks every patch of the series alone.")
@@ -84,13 +96,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     series = Series(root)
     try:
         series.tip()
-        pythons = {"pydantic 2": Path(sys.executable)}
-        if not options.quick and not options.independence:
-            lane = matrix.Lane(interpreters.running(), pydantic_v1=True)
-            pythons["pydantic 1.10"] = matrix.prepare(root, lane)
         run = independence.run if options.independence else walk
         with alone(root, FOLDER):
-            steps = run(series, pythons, quick=options.quick)
+            steps = run(series, on_one if options.quick or options.independence else on_both, quick=options.quick)
     except Refusal as refusal:
         print(f"walk-series: {refusal}", file=sys.stderr)
         return 1

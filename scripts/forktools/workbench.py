@@ -7,7 +7,7 @@ check out and cherry-pick there; it is gone afterwards, and nothing of the repos
 from __future__ import annotations
 
 import subprocess
-from typing import Mapping, Sequence, Generator
+from typing import Mapping, Callable, Sequence, Generator
 from pathlib import Path
 from contextlib import contextmanager
 from dataclasses import field, dataclass
@@ -17,7 +17,9 @@ from .git import Git
 from .series import UPSTREAM, Series
 
 FOLDER = "walk"
-BAD = ("failed", "error", "xpassed")
+
+Pythons = Callable[[Path], Mapping[str, Path]]
+"""The environments in which tests are run, by title, for the work tree in this folder."""
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Bench:
             except Refusal as refusal:
                 step.wrong[f"tests ({title})"] = str(refusal)
                 continue
-            bad = sorted(test for test, outcome in outcomes.items() if outcome in BAD)
+            bad = sorted(test for test, outcome in outcomes.items() if outcome in recorded.BAD)
             silent = [path for path in own if not any(test.startswith(path.rstrip("/")) for test in outcomes)]
             if bad or silent:
                 what = [*bad[:20], *(f"{path}, which the Verify line names: no test was run" for path in silent)]
@@ -102,8 +104,8 @@ class Bench:
 
 
 @contextmanager
-def bench(series: Series, pythons: Mapping[str, Path]) -> Generator[Bench]:
+def bench(series: Series, pythons: Pythons) -> Generator[Bench]:
     """A bench at the release itself, gone afterwards."""
     with series.linked(FOLDER, UPSTREAM) as git:
         sdist.unpack(series.root, series.version(), git.folder)
-        yield Bench(series, git, pythons)
+        yield Bench(series, git, pythons(git.folder))

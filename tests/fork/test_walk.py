@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -45,7 +44,7 @@ def walked(fork: Fork, *arguments: str) -> int:
 
 def steps(fork: Fork, *, quick: bool = False) -> dict[str, str]:
     """Each step of the walk, on pydantic 2 only, and what is wrong with it."""
-    found = walk.walk(fork.series, {"pydantic 2": Path(sys.executable)}, quick=quick)
+    found = walk.walk(fork.series, walk.on_one, quick=quick)
     return {step.name: " ".join(step.wrong) for step in found}
 
 
@@ -92,7 +91,7 @@ def test_walk_verify_line_without_pytest_refuses(fork: Fork) -> None:
 
 
 def independent(fork: Fork) -> dict[str, str]:
-    found = independence.run(fork.series, {"pydantic 2": Path(sys.executable)}, quick=False)
+    found = independence.run(fork.series, walk.on_one, quick=False)
     return {step.name: " ".join(step.wrong) for step in found}
 
 
