@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import sys
 import argparse
+import subprocess
 from typing import Mapping, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,8 @@ from .series import TIP, FROM, ONTO, WRITTEN, UPSTREAM, Series, alone
 
 # Far more than the tests take; a series that does not fit may wait for ever.
 LONGEST_SECONDS = 1800
+# What a build downloads, with the hashes of all of it; see SECURITY.md.
+CONSTRAINTS = "requirements/constraints/build.txt"
 _HELP = "mend it there, then scripts/rebase --continue; or scripts/rebase --abort. The repository is as it was."
 
 # Runs the tests `paths` in a folder with the sdist and the series on it, and returns test to outcome.
@@ -81,7 +84,7 @@ def finish(series: Series, git: Git, run_tests: RunTests) -> list[str]:
         done.append(f"no longer there, because the release has it or the rebase dropped it: {', '.join(gone)}")
     done.append(_tested(series, new, carried, run_tests))
     install(series, new, carried, upstream)
-    done.append("pin, LICENSE, patches, SHA256SUMS and NOTICE rewritten, the tree is laid")
+    done.append("pin, LICENSE, patches, SHA256SUMS, NOTICE and constraints rewritten, the tree is laid")
     left = [] if budget.within(series) else [f"fewer lines in upstream's files:\n{budget.table(series)}"]
     if where := mentions(series.root, old.upstream):
         left.append(f"{old.upstream} is still written in {', '.join(where)}")
@@ -101,6 +104,8 @@ def install(series: Series, new: pin.Pin, carried: str, upstream: pin.Upstream) 
     record = pin.cached_record(root, new.upstream)
     files = refresh.projected(series, new, ONTO, carried)
     files |= {pin.PYPROJECT: new.written(project, record).encode(), "LICENSE": upstream.licence}
+    if (root / CONSTRAINTS).is_file():
+        files[CONSTRAINTS] = constraints((root / CONSTRAINTS).read_text(encoding="utf-8"), new).encode()
     refresh.prove(files, upstream)
     paths = {*files, *(f"patches/{name}" for name in series.patches())}
     kept = {path: (root / path).read_bytes() if (root / path).is_file() else None for path in paths}
@@ -112,6 +117,27 @@ def install(series: Series, new: pin.Pin, carried: str, upstream: pin.Upstream) 
         refresh.put(root, kept)
         lay.move(series, carried, old)
         raise
+
+
+def constraints(before: str, new: pin.Pin) -> str:
+    """The constraints of a build with the new release and what it requires. All that still fits stays as it was."""
+    lines = before.splitlines(keepends=True)
+    head = [line for line in lines if line.startswith("#")]
+    back_end = next((line.split()[0] for line in lines if line.startswith("hatchling==")), "hatchling")
+    return "".join(head) + compiled([back_end, f"{pin.PACKAGE}=={new.upstream}"], before)
+
+
+def compiled(requires: list[str], before: str) -> str:
+    """What these packages require, resolved and hashed by uv, which prefers what `before` has. Raises Refusal."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "build.txt")
+        file.write_text(before, encoding="utf-8")
+        uv = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "-", "--output-file", str(file)]
+        form = ["--universal", "--python-version=3.10", "--generate-hashes", "--no-header", "--no-annotate"]
+        done = subprocess.run([*uv, *form], input="\n".join(requires), capture_output=True, text=True)
+        if done.returncode:
+            raise Refusal(f"uv cannot compile {CONSTRAINTS}: {done.stderr.strip()}")
+        return file.read_text(encoding="utf-8")
 
 
 def _tested(series: Series, new: pin.Pin, carried: str, run_tests: RunTests) -> str:

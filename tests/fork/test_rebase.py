@@ -232,3 +232,46 @@ def test_rebase_this_repository_goes_to_3_50_0_and_back_without_a_hand(tmp_path:
     assert here.refresh("--check") == 0
     changed = {path for path, text in here.snapshot().items() if before.get(path) != text and "__pycache__" not in path}
     assert changed <= ({"pyproject.toml", compose.NOTICE} if pinned.revision > 1 else set())
+
+
+BUILD = f"""\
+# What a build downloads.
+hatchling==1.33.0 \\
+    --hash=sha256:00
+openai=={VERSION} \\
+    --hash=sha256:01
+"""
+
+
+def test_rebase_constrains_the_build_to_the_new_release(repository: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository.write(rebase.CONSTRAINTS, BUILD)
+    asked: list[tuple[list[str], str]] = []
+
+    def compiled(requires: list[str], before: str) -> str:
+        asked.append((requires, before))
+        return f"openai=={NEWER} \\\n    --hash=sha256:02\n"
+
+    monkeypatch.setattr(rebase, "compiled", compiled)
+    newer(repository)
+    assert repository.rebase(NEWER, tests=Stand()) == 0
+    assert asked == [(["hatchling==1.33.0", f"openai=={NEWER}"], BUILD)]
+    found = repository.read(rebase.CONSTRAINTS)
+    assert found == f"# What a build downloads.\nopenai=={NEWER} \\\n    --hash=sha256:02\n"
+
+
+def test_rebase_without_its_constraints_leaves_everything(repository: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiled(_requires: list[str], _before: str) -> str:
+        raise rebase.Refusal("uv cannot")
+
+    repository.write(rebase.CONSTRAINTS, BUILD)
+    monkeypatch.setattr(rebase, "compiled", compiled)
+    newer(repository)
+    before = repository.snapshot()
+    assert repository.rebase(NEWER, tests=Stand()) == 1
+    assert repository.snapshot() == before
+
+
+@pytest.mark.install
+def test_constraints_of_the_pinned_release_are_those_in_the_repository() -> None:
+    present = (ROOT / rebase.CONSTRAINTS).read_text(encoding="utf-8")
+    assert rebase.constraints(present, pin.load(ROOT)) == present
