@@ -1,0 +1,139 @@
+"""What runs without anybody: every gate, the tag of a version, the look at upstream's newest release."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from forktools import ROOT, pin
+
+TAG = "v1.2.0.0+background.7"
+PROJECT = '[build-system]\nrequires = ["openai==1.2.0"]\n[tool.hatch]\nrevision = 7\n'
+WORKFLOW = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+
+
+class Clone:
+    """A repository with the real .ci, and programs in the place of all others."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copytree(ROOT / ".ci", root / ".ci")
+        self.write("pyproject.toml", PROJECT)
+        for path in ("scripts/forktools/__init__.py", "scripts/forktools/pin.py"):
+            self.write(path, (ROOT / path).read_text(encoding="utf-8"))
+        self.program("bin/python3", f'[ "$1" != -m ] || {{ echo "openai (1.3.0)"; exit; }}\nexec {sys.executable} "$@"')
+
+    def write(self, path: str, text: str) -> Path:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text, encoding="utf-8")
+        return self.root / path
+
+    def program(self, path: str, body: str) -> None:
+        self.write(path, f"#!/usr/bin/env bash\n{body}\n").chmod(0o755)
+
+    def run(self, *command: str) -> tuple[int, str]:
+        path = f"{self.root / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "GH_TOKEN": "secret", "SAID": str(self.root / "said")}
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(command, cwd=self.root, env=environment, **options)  # pyright: ignore
+        return done.returncode, str(done.stdout)  # pyright: ignore
+
+    @property
+    def said(self) -> str:
+        return (self.root / "said").read_text(encoding="utf-8") if (self.root / "said").exists() else ""
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return Clone(tmp_path)
+
+
+@pytest.mark.parametrize("failing", ["", "lint", "walk-series", "test-upstream", "test"])
+def test_run_runs_every_gate_and_fails_where_one_does(clone: Clone, failing: str) -> None:
+    for name in ("bootstrap", "lint", "walk-series", "test-upstream", "test"):
+        status = int(name == failing)
+        clone.program(f"scripts/{name}", f'echo "{name} $*" >>"$SAID"; echo "output of {name} $*"; exit {status}')
+    status, output = clone.run(".ci/run")
+    assert status == bool(failing)
+    assert sorted(line.strip() for line in clone.said.splitlines()) == [
+        "bootstrap",
+        "lint",
+        "test --install",
+        "test-upstream",
+        "test-upstream --lint",
+        "walk-series",
+        "walk-series --independence --quick",
+    ]
+    assert output.endswith("\noutput of test --install\n")
+    for name in ("lint", "walk-series", "test-upstream"):
+        how = "FAILED" if name == failing else "passed"
+        assert re.search(rf"^output of {name} \n==> ./scripts/{name}: {how} in \d+ s$", output, re.MULTILINE)
+
+
+def test_tag_is_published_once_and_left_where_it_is(clone: Clone) -> None:
+    git = ("git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false")
+    for command in (
+        ("init", "--quiet", "--bare", "remote.git"),
+        ("init", "--quiet"),
+        ("remote", "add", "origin", "remote.git"),
+        ("commit", "--quiet", "--allow-empty", "--message=one"),
+    ):
+        assert clone.run(*git, *command)[0] == 0
+    assert clone.run(".ci/tag") == (0, f"{TAG} published\n")
+    first = clone.run("git", "rev-parse", "HEAD")[1]
+    clone.run(*git, "commit", "--quiet", "--allow-empty", "--message=two")
+    assert clone.run(".ci/tag") == (0, f"{TAG} is there already\n")
+    assert clone.run("git", "--git-dir=remote.git", "rev-parse", TAG) == (0, first)
+    clone.write("pyproject.toml", PROJECT.replace("7", "8"))
+    assert clone.run(".ci/tag") == (0, "v1.2.0.0+background.8 published\n")
+
+
+GH = """
+[ "$GH_TOKEN" = secret ] || exit 1
+if [ "$2" = list ]; then echo "$THERE"; else echo "$*" >>"$SAID"; cat >>"$SAID"; fi
+"""
+
+
+@pytest.mark.parametrize(("status", "how"), [(0, "carried"), (1, "stopped on its way from")])
+def test_follow_opens_an_issue_with_what_rebase_printed(clone: Clone, status: int, how: str) -> None:
+    clone.program("bin/gh", GH)
+    clone.program("scripts/rebase", f'echo "rebase $* knows ${{GH_TOKEN:-nothing}}"; exit {status}')
+    assert clone.run(".ci/follow")[0] == 0
+    assert clone.said.splitlines() == [
+        "issue create --title openai 1.3.0 is out --body-file -",
+        f"`./scripts/rebase 1.3.0` {how} `1.2.0` to `1.3.0`:",
+        "",
+        "```text",
+        "rebase 1.3.0 knows nothing",
+        "```",
+    ]
+
+
+def test_follow_says_nothing_twice_and_nothing_of_the_pinned_release(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone.program("bin/gh", GH)
+    monkeypatch.setenv("THERE", "openai 1.3.0 is out")
+    assert clone.run(".ci/follow") == (0, "openai 1.3.0 is out: there is an issue already\n")
+    clone.write("pyproject.toml", PROJECT.replace("1.2.0", "1.3.0"))
+    assert clone.run(".ci/follow") == (0, "the pin is the newest release, 1.3.0\n")
+    assert clone.said == ""
+
+
+def test_workflow_pins_every_action_by_its_commit_and_runs_what_is_there() -> None:
+    actions = re.findall(r"uses: (.*)", WORKFLOW)
+    assert actions
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in actions)
+    programs = re.findall(r"run: \./(\S+)", WORKFLOW)
+    assert {".ci/run", ".ci/tag", ".ci/follow"} < set(programs)
+    assert all(os.access(ROOT / path, os.X_OK) for path in programs)
+
+
+def test_version_of_this_repository_is_a_name_that_git_takes() -> None:
+    assert subprocess.run(["git", "check-ref-format", f"refs/tags/v{pin.load(ROOT).version}"]).returncode == 0
