@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from forktools import Refusal, walk, independence
+from forktools import Refusal, walk, recorded, independence
 from tests.fork.support import Fork
 
 HOME = "src/openai/lib/background/"
@@ -42,9 +43,9 @@ def walked(fork: Fork, *arguments: str) -> int:
     return walk.main(list(arguments), fork.root)
 
 
-def steps(fork: Fork, *, quick: bool = False) -> dict[str, str]:
+def steps(fork: Fork) -> dict[str, str]:
     """Each step of the walk, on pydantic 2 only, and what is wrong with it."""
-    found = walk.walk(fork.series, walk.on_one, quick=quick)
+    found = walk.walk(fork.series, walk.on_one, quick=False)
     return {step.name: " ".join(step.wrong) for step in found}
 
 
@@ -90,19 +91,30 @@ def test_walk_verify_line_without_pytest_refuses(fork: Fork) -> None:
         steps(fork)
 
 
-def independent(fork: Fork) -> dict[str, str]:
-    found = independence.run(fork.series, walk.on_one, quick=False)
-    return {step.name: " ".join(step.wrong) for step in found}
+def independent(fork: Fork, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Each choice of patches, and what is wrong with it; a plain interpreter is there for pytest, which is slower."""
+
+    def run(python: Path, folder: Path, arguments: list[str], **_: object) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for path in (word for word in arguments if word.endswith(".py")):
+            code = f"import runpy; runpy.run_path({path!r})['test_value']()"
+            done = subprocess.run([python, "-c", code], cwd=folder, env={"PYTHONPATH": "src"}, capture_output=True)
+            found[f"{path}::test_value"] = "failed" if done.returncode else "passed"
+        return found
+
+    monkeypatch.setattr(recorded, "run", run)
+    steps = independence.run(fork.series, walk.on_one, quick=False)
+    return {step.name: " ".join(step.wrong) for step in steps}
 
 
-def test_independence_of_follow_ups_that_are_is_shown(fork: Fork) -> None:
+def test_independence_of_follow_ups_that_are_is_shown(fork: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
     feature(fork, "core", "core")
     feature(fork, "family", "core, to take or leave")
     feature(fork, "streams", "follow-up")
     feature(fork, "poll", "follow-up")
     feature(fork, "follow", "follow-up", uses="poll", needs="streams, poll")
     feature(fork, "pages", "last")
-    assert independent(fork) == {
+    assert independent(fork, monkeypatch) == {
         "core": "",
         "core and family": "",
         "0003-streams": "",
@@ -113,14 +125,16 @@ def test_independence_of_follow_ups_that_are_is_shown(fork: Fork) -> None:
     }
 
 
-def test_independence_need_that_is_not_said_is_found(fork: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+def test_independence_need_that_is_not_said_is_found(
+    fork: Fork, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     feature(fork, "core", "core", uses="family")  # does not work without the family
     feature(fork, "family", "core, to take or leave")
     feature(fork, "poll", "follow-up")
     feature(fork, "follow", "follow-up", uses="poll")
     fork.edit(NAMES, "POLL = 1\n", "POLL = 2\n")
     fork.commit("twice", NAMES, trailers="Verify: pytest x\nPart: follow-up")
-    found = independent(fork)
+    found = independent(fork, monkeypatch)
     assert found["core"] == found["0004-follow"] == "tests (pydantic 2)"
     assert found["0005-twice"] == "cherry-pick"
     assert found["all, in order"] == ""
