@@ -163,7 +163,10 @@ def ignored(lane: lanes.Lane) -> set[str]:
 def test_lane_leaves_out_what_it_has_no_data_for_and_nothing_else(data: Path) -> None:
     assert ignored(lanes.Lane()) == {*lanes.HIDDEN, *lanes.RECORDED, *lanes.MOCKED}
     assert ignored(lanes.Lane(data=data)) == {*lanes.HIDDEN, *lanes.MOCKED}
-    assert ignored(lanes.Lane(data=data, api_resources=True)) == {*lanes.HIDDEN, "tests/api_resources/test_new.py"}
+    assert ignored(lanes.Lane(data=data, api_resources="http://127.0.0.1:4010")) == {
+        *lanes.HIDDEN,
+        "tests/api_resources/test_new.py",
+    }
     assert ignored(lanes.Lane(pydantic_v1=True)) - ignored(lanes.Lane()) == {*lanes.V1_LEFT_OUT}
     assert lanes.Lane(legacy_httpx=True).selection() == [*lanes.LEGACY_FILES]
 
@@ -171,16 +174,17 @@ def test_lane_leaves_out_what_it_has_no_data_for_and_nothing_else(data: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--api-resources"], "needs --upstream-data"),
+        (["--api-resources", "http://127.0.0.1:1"], "needs --upstream-data"),
         (["--pydantic-v1", "--legacy-httpx"], "two lanes"),
         (["--upstream-data", "scripts"], "there is no api_reference/openapi.transformed.yml"),
+        (["--upstream-data", "DATA", "--api-resources", "http://127.0.0.1:1"], "no mock server answers at"),
     ],
 )
 def test_lane_of_contradicting_arguments_is_refused(
-    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], says: str, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(trees.ROOT)
-    assert suite.main(arguments) == 1
+    assert suite.main([word.replace("DATA", str(data)) for word in arguments]) == 1
     assert says in capsys.readouterr().err
 
 
@@ -236,7 +240,7 @@ def test_suite_says_what_was_found_and_whether_it_got_worse(
         def run(self, *_: Any, **__: Any) -> dict[str, str]:
             return outcomes
 
-    def side(lane: lanes.Lane, name: str, made: trees.Trees, _: str | None) -> Ran:
+    def side(lane: lanes.Lane, name: str, made: trees.Trees) -> Ran:
         return {"stock": Ran, "patched": Patched}[name](made.home, lane)
 
     monkeypatch.setattr(lanes, "Side", side)

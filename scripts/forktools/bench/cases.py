@@ -85,19 +85,32 @@ def responses_of(sent: bytes | _Endless) -> Any:
     return openai.OpenAI(api_key="bench", http_client=httpx2.Client(transport=transport(sent))).responses
 
 
-def retrieve(sent: bytes, *, raw: bool = False, **options: bool) -> Half:
-    """`retrieve`, and a look at the status; `raw` reads no model."""
+def repeated(call: Callable[[], object]) -> Block:
+    """A block of nothing but these calls."""
+
+    def block(calls: int) -> None:
+        for _ in range(calls):
+            call()
+
+    return block
+
+
+def retrieve(sent: bytes, **options: bool) -> Half:
+    """`retrieve`, as stock's user calls it in a loop."""
 
     def prepare() -> Block:
         responses = responses_of(sent)
-        call = responses.with_raw_response.retrieve if raw else responses.retrieve
+        return repeated(lambda: responses.retrieve(RESPONSE_ID, **options))
 
-        def block(calls: int) -> None:
-            for _ in range(calls):
-                answer = call(RESPONSE_ID, **options)
-                assert raw or answer.status == "in_progress"
+    return prepare
 
-        return block
+
+def raw_retrieve(sent: bytes) -> Half:
+    """The same, but no model is read."""
+
+    def prepare() -> Block:
+        responses = responses_of(sent)
+        return repeated(lambda: responses.with_raw_response.retrieve(RESPONSE_ID))
 
     return prepare
 
@@ -130,29 +143,19 @@ def status_error() -> Block:
     """The error of a call that was refused."""
     client, answer = responses_of(b"")._client, _answer(429)
     body = {"error": {**CAUSE, "type": "tokens", "param": None}}
-    return _repeated(lambda: client._make_status_error("Error code: 429", body=body, response=answer))
+    return repeated(lambda: client._make_status_error("Error code: 429", body=body, response=answer))
 
 
 def background_error() -> Block:
     """The error of a run that failed for the same cause, made of the JSON of its poll."""
     client, answer = responses_of(b"")._client, _answer(200)
     sent = {**response(RESPONSE_ID, "failed"), "error": CAUSE}
-    return _repeated(lambda: client._make_background_error(sent, response=answer, response_id=RESPONSE_ID))
+    return repeated(lambda: client._make_background_error(sent, response=answer, response_id=RESPONSE_ID))
 
 
 def _answer(status: int) -> httpx2.Response:
     request = httpx2.Request("GET", f"https://bench.example/v1/responses/{RESPONSE_ID}")
     return httpx2.Response(status, headers=JSON, content=b"{}", request=request)
-
-
-def _repeated(make: Callable[[], object]) -> Block:
-    assert isinstance(make(), openai.RateLimitError)
-
-    def block(calls: int) -> None:
-        for _ in range(calls):
-            make()
-
-    return block
 
 
 def deltas(*, asynchronous: bool = False, **options: bool) -> Half:
@@ -161,13 +164,7 @@ def deltas(*, asynchronous: bool = False, **options: bool) -> Half:
     def prepare() -> Block:
         if not asynchronous:
             stream = responses_of(_Endless()).retrieve(RESPONSE_ID, stream=True, **options)
-
-            def block(calls: int) -> None:
-                for _ in range(calls):
-                    next(stream)
-
-            return block
-
+            return repeated(lambda: next(stream))
         loop = asyncio.new_event_loop()
         http_client = httpx2.AsyncClient(transport=transport(_Endless()))
         client: Any = openai.AsyncOpenAI(api_key="bench", http_client=http_client)
@@ -190,7 +187,7 @@ def _cases() -> Iterator[Case]:
         stock = retrieve(sent)
         yield Case(f"retrieve {size}, flag off", (stock, stock), 1.01)
         yield Case(f"retrieve {size}, flag on", (stock, retrieve(sent, raise_on_failure=True)), 1.01)
-        yield Case(f"retrieve {size}, stock's raw one: the floor of poll", (stock, retrieve(sent, raw=True)), on=TWIN)
+        yield Case(f"retrieve {size}, stock's raw one: the floor of poll", (stock, raw_retrieve(sent)), on=TWIN)
     for title, sent, most in (
         ("1.5 kB, status early", sizes["1.5 kB"], 0.70),
         ("1.5 kB, status late", pending(1_500, late=True), 0.70),

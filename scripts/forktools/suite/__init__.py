@@ -3,7 +3,6 @@
     trees    two folders: the sdist of the pinned release, and the same with the series applied by `git am`
     lanes    what is run, and in which environment
     compare  what counts as a regression
-    mock     the mock server that the tests of generated resources talk to
 
 Nothing here knows a list of tests that are allowed to fail: whatever stock fails in the same environment is known to
 fail, and nothing else is.

@@ -18,10 +18,10 @@ import subprocess
 from typing import Mapping, Sequence
 from pathlib import Path
 from datetime import datetime, timezone
-from contextlib import nullcontext
+from urllib.request import urlopen
 from concurrent.futures import ThreadPoolExecutor
 
-from . import mock, lanes, trees, compare
+from . import lanes, trees, compare
 from .. import ROOT, Refusal
 from ..recorded import BAD, GOOD
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         prog="scripts/test-upstream", description="Upstream's own suite on the patched tree, compared with stock."
     )
     parser.add_argument("--upstream-data", type=_folder, metavar="DIR", help="upstream's files that the sdist lacks")
-    parser.add_argument("--api-resources", action="store_true", help="also the generated tests, with the mock server")
+    parser.add_argument("--api-resources", metavar="URL", help="also the generated tests, with the mock server there")
     parser.add_argument("--pydantic-v1", action="store_true", help="under pydantic 1.10")
     parser.add_argument("--legacy-httpx", action="store_true", help="the six files that legacy httpx matters to")
     parser.add_argument("--python", metavar="3.X", default=sys.executable, help="another interpreter, which uv finds")
@@ -56,30 +56,40 @@ def choose(options: argparse.Namespace) -> lanes.Lane:
     data: Path | None = options.upstream_data
     if options.api_resources and data is None:
         raise Refusal("--api-resources needs --upstream-data, whose specification the mock server serves.")
-    if data is not None and not (data / mock.SPECIFICATION).is_file():
-        raise Refusal(f"there is no {mock.SPECIFICATION} in {data}.")
+    if data is not None and not (data / lanes.SPECIFICATION).is_file():
+        raise Refusal(f"there is no {lanes.SPECIFICATION} in {data}.")
+    if options.api_resources is not None and not answers(options.api_resources):
+        raise Refusal(
+            f"no mock server answers at {options.api_resources}; docs/upstream-suite.md says how to start it."
+        )
     if options.pydantic_v1 and options.legacy_httpx:
         raise Refusal("--pydantic-v1 and --legacy-httpx are two lanes, not one.")
     return lanes.Lane(options.python, data, options.api_resources, options.pydantic_v1, options.legacy_httpx)
 
 
+def answers(url: str) -> bool:
+    """Whether the mock server is there."""
+    try:
+        with urlopen(f"{url}/_x-steady/health", timeout=10):
+            return True
+    except OSError:
+        return False
+
+
 def suite(lane: lanes.Lane, made: trees.Trees, *, whole: bool) -> bool:
     """Runs a lane, says what was found, and returns whether nothing got worse."""
-    log = made.home / "results" / "mock.log"
-    with mock.serve(lane.data, log) if lane.api_resources and lane.data else nullcontext(None) as url:
-        sides = {name: lanes.Side(lane, name, made, url) for name in (trees.STOCK, trees.PATCHED)}
+    sides = {name: lanes.Side(lane, name, made) for name in (trees.STOCK, trees.PATCHED)}
 
-        def rerun(name: str, tests: Sequence[str]) -> Mapping[str, str]:
-            print(f"{len(tests)} on {name}, alone", file=sys.stderr, flush=True)
-            return sides[name].run(tests, workers=0)
+    def rerun(name: str, tests: Sequence[str]) -> Mapping[str, str]:
+        print(f"{len(tests)} on {name}, alone", file=sys.stderr, flush=True)
+        return sides[name].run(tests, workers=0)
 
-        began = time.monotonic()
-        stock = lanes.stock(sides[trees.STOCK], whole=whole)
-        between = time.monotonic()
-        added = made.added_tests if lane.legacy_httpx else []
-        patched = sides[trees.PATCHED].run([*lane.selection(), *added])
-        ended = time.monotonic()
-        found = compare.compare(stock, patched, rerun)
+    began = time.monotonic()
+    stock = lanes.stock(sides[trees.STOCK], whole=whole)
+    between = time.monotonic()
+    patched = sides[trees.PATCHED].run([*lane.selection(), *(made.added_tests if lane.legacy_httpx else ())])
+    ended = time.monotonic()
+    found = compare.compare(stock, patched, rerun)
     check_added(made, patched)
     print(f"{lane.title}, Python {sides[trees.PATCHED].version}")
     print(f"stock:   {counts(stock)} ({between - began:.0f} s)")

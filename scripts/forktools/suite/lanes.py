@@ -22,9 +22,10 @@ from .. import Refusal, recorded
 HIDDEN = ("tests/test_uv_workflows.py",)
 # Reads recorded streams, which the sdist does not ship; `--upstream-data` has them.
 RECORDED = ("tests/lib/chat/test_completions_streaming.py",)
-# Talk to the mock server, which needs upstream's specification; `--upstream-data` has it, `--api-resources` starts it.
+# Talk to the mock server, which needs upstream's specification; `--upstream-data` has it, `--api-resources` says where it runs.
 MOCKED = ("tests/api_resources", "tests/lib/test_fine_tuning_positional_arguments.py")
 # Newer than that specification; read from the data folder, because it changes with it.
+SPECIFICATION = "api_reference/openapi.transformed.yml"
 TOO_NEW = "api_resources_ignore_files.txt"
 # Upstream runs these with the legacy httpx installed beside httpx2.
 LEGACY_FILES = (
@@ -44,13 +45,14 @@ V1_LEFT_OUT = ("tests/functional",)
 class Lane:
     """One way to run the suite.
 
-    python: the interpreter, as uv finds it: "3.12", or a path.
-    data:   upstream's own files that the sdist leaves out, or None.
+    python:        the interpreter, as uv finds it: "3.12", or a path.
+    data:          upstream's own files that the sdist leaves out, or None.
+    api_resources: the URL of the mock server, or None.
     """
 
     python: str = sys.executable
     data: Path | None = None
-    api_resources: bool = False
+    api_resources: str | None = None
     pydantic_v1: bool = False
     legacy_httpx: bool = False
 
@@ -80,7 +82,7 @@ class Lane:
 class Side:
     """One tree of a lane, with its environment."""
 
-    def __init__(self, lane: Lane, name: str, made: trees.Trees, base_url: str | None = None) -> None:
+    def __init__(self, lane: Lane, name: str, made: trees.Trees) -> None:
         self.lane = lane
         self.tree = made.of(name)
         self.results = made.home / "results"
@@ -91,8 +93,8 @@ class Side:
         self.variables = trees.clean()
         if lane.legacy_httpx:
             self.variables["OPENAI_TEST_LEGACY_HTTPX"] = "1"
-        if base_url is not None:
-            self.variables["TEST_API_BASE_URL"] = base_url
+        if lane.api_resources is not None:
+            self.variables["TEST_API_BASE_URL"] = lane.api_resources
 
     def run(self, selection: Sequence[str], *, workers: int | None = None) -> dict[str, str]:
         """Runs pytest with upstream's settings and returns how each test ended.
