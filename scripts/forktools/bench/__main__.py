@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def ratios(only: str, *, until: float, blocks: int = 8, seconds: float = 0.025) -> tuple[list[Row], int]:
+def ratios(only: str, *, until: float, blocks: int = 4, seconds: float = 0.025) -> tuple[list[Row], int]:
     """The rows with `only` in their titles, and how many rounds were made: one, and as many as fit in before `until`."""
     cases = [at for at, case in enumerate(CASES) if only in case.title]
     imported = [name for name, (title, _) in IMPORTED.items() if only in title]

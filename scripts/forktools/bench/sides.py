@@ -22,7 +22,7 @@ from .. import ROOT, Refusal, pin, variables_without
 from .cases import FORK, TWIN, CASES, STOCK
 
 IMPORT = "import time; at = time.process_time(); import openai; print(time.process_time() - at)"
-IMPORTS = 3  # of each side a round; the fastest counts, since whatever disturbs one makes it slower
+IMPORTS = 2  # of each side a round; the fastest counts, since whatever disturbs one makes it slower
 
 
 class Taken(NamedTuple):
