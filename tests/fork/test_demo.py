@@ -82,7 +82,7 @@ def test_run_scenario_shows_the_class_and_that_stock_returns(name: str) -> None:
             above, below = demo.run_scenario(client, CATALOGUE[name])
         # The main job over the wire: one create, polls to the end with the flag and one without; never a cancel.
         assert (server.creates, server.polls(server.requests[1].response_id or ""), server.total) == (1, 4, 5)
-        assert not any("raise_on_failure" in request.query_string for request in server.requests)
+        assert not any("raise_on_failure" in request.query for request in server.requests)
     title, _, _, retryable, retry_after, partial = above
     assert title == CATALOGUE[name].title
     assert (below[1], below[2], retryable, retry_after, partial) == EXPECTED[name]

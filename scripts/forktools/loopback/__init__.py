@@ -1,4 +1,4 @@
-"""A server that speaks the background part of the Responses API, for the demo, the tests, the benchmark and the docs.
+"""A server that speaks the background part of the Responses API, for the demo, the tests, the pages and examples.
 
     with Loopback() as server:
         client = OpenAI(base_url=server.base_url, api_key="loopback")
@@ -7,9 +7,9 @@
         )
         client.responses.retrieve(run.id)  # queued, then in_progress, then failed for good
 
-Three ways to say how a run goes: `metadata={"scenario": NAME}` on the create (also from another process, where
-`_scenarios.tuned` lists the other keys), `server.upcoming(...)` for creates that shall look like anybody's, and
-`server.add(Scenario(...))` for a run that exists already. Every name in `CATALOGUE` is also an id: `resp_<name>`.
+Three ways to say how a run goes: `metadata={"scenario": NAME}` on the create (also from another process),
+`server.upcoming(...)` for creates that shall look like anybody's, and `server.add(Scenario(...))` for a run that exists
+already. Every name in `CATALOGUE` is also an id: `resp_<name>`.
 
 `Loopback(faults=hook)` spoils requests as the hook says (see `Fault`); `server.requests`, `creates`, `cancels` and
 `polls(id)` tell what came. On the command line: `python -m forktools.loopback --port 8765`.
@@ -18,7 +18,7 @@ Three ways to say how a run goes: `metadata={"scenario": NAME}` on the create (a
 from ._api import Run
 from ._faults import Fault, Request, FaultHook
 from ._server import Loopback
-from ._payloads import cut, sse, sized, usage, message, response
+from ._payloads import cut, sse, sized, usage, message, response, events_of
 from ._scenarios import CATALOGUE, Scenario
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Run",
     "Scenario",
     "cut",
+    "events_of",
     "message",
     "response",
     "sized",

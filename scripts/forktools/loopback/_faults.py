@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 from dataclasses import field, dataclass
-from urllib.parse import parse_qsl
 from collections.abc import Mapping, Callable
 
 Route = Literal["create", "retrieve", "cancel", "unknown"]
@@ -24,7 +23,8 @@ class Request:
     method: str
     path: str
     """Percent-decoded, without the query."""
-    query_string: str
+    query: Mapping[str, str]
+    """The query parameters; of a repeated one the last."""
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
@@ -35,24 +35,16 @@ class Request:
     """Which retrieve of this id it is, counted from 1, faults included; 0 for the other routes."""
 
     @property
-    def query(self) -> dict[str, str]:
-        """The query parameters; of a repeated one the last."""
-        return dict(parse_qsl(self.query_string, keep_blank_values=True))
-
-    @property
     def json(self) -> Any:
         """The body as JSON, None when there is none."""
         return json.loads(self.body) if self.body else None
-
-
-Kind = Literal["reset", "refuse", "close", "hang", "truncate", "status", "html"]
 
 
 @dataclass(frozen=True)
 class Fault:
     """Something that goes wrong with one request; use the constructors below."""
 
-    kind: Kind
+    kind: Literal["reset", "refuse", "close", "hang", "truncate", "answer", "raw"]
     keep: int | float = 0
     """How much of the true body is sent before it happens: bytes as an int, a share as a float."""
     seconds: float = 0.0
@@ -86,19 +78,24 @@ class Fault:
         return cls("truncate", keep=keep)
 
     @classmethod
+    def raw(cls, answer: bytes, *, drip: float | None = None) -> Fault:
+        """These bytes in place of an answer, HTTP or not, then the end; with `drip` one each so many seconds."""
+        return cls("raw", body=answer, seconds=drip or 0.0)
+
+    @classmethod
     def html(cls, code: int = 200) -> Fault:
         """A page from a proxy in place of JSON."""
         page = b"<!doctype html><title>One moment</title><p>The gateway is restarting.</p>"
-        return cls("html", code=code, body=page)
+        return cls("answer", code=code, headers={"content-type": "text/html"}, body=page)
 
     @classmethod
     def status(cls, code: int, *, retry_after: str | None = None, headers: Mapping[str, str] | None = None) -> Fault:
         """An HTTP error with an error body, and a Retry-After header if one is given."""
-        extra = dict(headers or {})
+        sent = {"content-type": "application/json", **(headers or {})}
         if retry_after is not None:
-            extra["retry-after"] = retry_after
+            sent["retry-after"] = retry_after
         error = {"message": f"Injected: HTTP {code}.", "type": "injected_fault", "param": None, "code": None}
-        return cls("status", code=code, headers=extra, body=json.dumps({"error": error}).encode())
+        return cls("answer", code=code, headers=sent, body=json.dumps({"error": error}).encode())
 
     @classmethod
     def not_found(cls) -> Fault:

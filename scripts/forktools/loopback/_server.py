@@ -1,25 +1,28 @@
-"""The loopback server: HTTP/1.1 on 127.0.0.1, in a thread of its own, with nothing but the standard library.
+"""The loopback server: aiohttp's, on 127.0.0.1, in a thread of its own.
 
 Promises: `with Loopback() as server` works in sync and async tests alike; nothing is left open afterwards; every
-request is counted and (unless switched off) logged before it is answered; a hook that raises makes the request fail
-with a 500 and the `with` block fail with the hook's own exception. One protocol object per connection and no task
-per request, so that thousands of waiting clients cost nothing.
+request is counted and (unless switched off) logged before it is answered; what a fault breaks is one connection only; a
+hook that raises makes the request fail with a 500 and the `with` block fail with the hook's own exception.
 """
 
 from __future__ import annotations
 
-import time
 import socket
+import struct
 import asyncio
 import threading
 from types import TracebackType
-from collections.abc import Mapping, Callable, Coroutine
-from concurrent.futures import Future
+from collections import Counter
+from collections.abc import Mapping, Callable
 
-from ._api import Api, Run, route_of
-from ._faults import Route, Request, FaultHook
+from aiohttp import web
+
+from ._api import Api, Run, Answer, route_of
+from ._faults import Fault, Route, Request, FaultHook
 from ._scenarios import CATALOGUE, Scenario
-from ._connection import Connection
+
+# A socket that lingers for 0 seconds is closed by a reset.
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Loopback:
@@ -28,35 +31,23 @@ class Loopback:
     Args:
         faults: Asked for each request before it is answered; returns the `Fault` it shall meet, or None.
         port: 0 takes a free one.
-        log: Keep every request in `requests`; switch it off for a benchmark.
-        clock: Seconds; for scenarios that last a time. Replace it to simulate hours.
+        log: Keep every request in `requests`; switch it off where there are very many.
     """
 
-    def __init__(
-        self,
-        *,
-        faults: FaultHook | None = None,
-        port: int = 0,
-        log: bool = True,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, *, faults: FaultHook | None = None, port: int = 0, log: bool = True) -> None:
         self.faults = faults
         self.requests: list[Request] = []
         """The log, in the order of arrival."""
         self.total = 0
         """How many requests came, logged or not."""
-        self._api = Api(clock)
+        self._api = Api()
         self._log = log
         self._port = port
-        self._polls: dict[str, int] = {}
-        self._connections: set[Connection] = set()
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._polls: Counter[str | None] = Counter()
         self._problem: Exception | None = None
         self._refusals = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._accepted: set[asyncio.Task[object]] = set()  # the loop holds tasks weakly
         self._thread: threading.Thread | None = None
-        self._stopped = asyncio.Event()
-        self._socket: socket.socket | None = None
 
     # -- what a test does
 
@@ -90,18 +81,14 @@ class Loopback:
 
     def polls(self, response_id: str) -> int:
         """How many retrieves of that id came, with a fault or without."""
-        return self._polls.get(response_id, 0)
+        return self._polls[response_id]
 
     def logged(self, route: Route, response_id: str | None = None) -> list[Request]:
         """The logged requests of a route, of all ids or of one."""
         return [one for one in self.requests if one.route == route and response_id in (None, one.response_id)]
 
     def run(self, response_id: str) -> Run:
-        """The state of a run, to look at.
-
-        Raises:
-            KeyError: no such run.
-        """
+        """The state of a run, to look at. Raises KeyError when there is none of that id."""
         return self._api.runs[response_id]
 
     def refuse(self) -> None:
@@ -115,44 +102,22 @@ class Loopback:
     # -- its life
 
     def start(self) -> Loopback:
-        """Starts the thread; returns when the port is open.
-
-        Raises:
-            OSError: the port is taken.
-        """
-        ready = threading.Event()
-        failed: list[Exception] = []
-
-        async def main() -> None:
-            self._loop = asyncio.get_running_loop()
-            self._stopped = asyncio.Event()
-            try:
-                self._bind()
-                self._listen()
-            except Exception as error:
-                failed.append(error)
-                return
-            finally:
-                ready.set()
-            await self._stopped.wait()
-            await self._close()
-
-        self._thread = threading.Thread(target=asyncio.run, args=(main(),), name="loopback", daemon=True)
+        """Opens the port and starts the thread. Raises OSError when the port is taken."""
+        self._socket = self._bound()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="loopback", daemon=True)
         self._thread.start()
-        ready.wait()
-        if failed:
-            self._thread.join()
-            self._thread = None
-            raise failed[0]
+        self._call(self._begin)
         return self
 
     def stop(self) -> None:
         """Closes every connection and the port; returns when the thread has ended. Safe to call twice."""
-        if self._thread is None or self._loop is None:
-            return
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join()
-        self._thread = None
+        if self._thread is not None:
+            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._thread = None
+            self._loop.close()
 
     def __enter__(self) -> Loopback:
         return self.start()
@@ -164,124 +129,135 @@ class Loopback:
         if error is None and self._problem is not None:
             raise self._problem
 
-    # -- what a connection does (in the thread)
+    def _call(self, what: Callable[[], None]) -> None:
+        if self._thread is None or self._thread is threading.current_thread():
+            raise RuntimeError("not before the start, nor from a fault hook: return Fault.refuse() instead")
 
-    def received(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Request:
-        """Counts and logs a request."""
-        route, response_id = route_of(method, path)
-        poll = 0
-        if route == "retrieve" and response_id is not None:
-            poll = self._polls[response_id] = self._polls.get(response_id, 0) + 1
-        self.total += 1
-        request = Request(self.total, method, path, query, headers, body, route, response_id, poll)
-        if self._log:
-            self.requests.append(request)
-        return request
+        async def call() -> None:
+            what()
 
-    @property
-    def api(self) -> Api:
-        """Where the answers come from."""
-        return self._api
-
-    def opened(self, connection: Connection) -> None:
-        """A connection is there."""
-        self._connections.add(connection)
-
-    def closed(self, connection: Connection) -> None:
-        """A connection is gone."""
-        self._connections.discard(connection)
-
-    def broken(self, problem: Exception) -> None:
-        """Remembers the first exception of the hook or of the server, to be raised where the test can see it."""
-        self._problem = self._problem or problem
-
-    def refuse_for(self, seconds: float) -> None:
-        """Refuses new connections for so long."""
-        self._stop_listening()
-        asyncio.get_running_loop().call_later(seconds, self._listen_again)
+        asyncio.run_coroutine_threadsafe(call(), self._loop).result()
 
     # -- the port
     #
     # Not asyncio's own server: on Python 3.11 it loses a connection whose acceptance is under way when it is closed.
 
-    def _bind(self) -> None:
+    def _bound(self) -> socket.socket:
         # Bound but not listening: connections are refused, and nobody else can take the port meanwhile.
         port = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             port.bind(("127.0.0.1", self._port))
-        except BaseException:
+        except OSError:
             port.close()
             raise
         port.setblocking(False)
         self._port = port.getsockname()[1]
-        self._socket = port
+        return port
+
+    def _begin(self) -> None:
+        # A request whose client has gone is not waited for: it may be one that hangs.
+        self._http = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        self._listen()
 
     def _listen(self) -> None:
-        if self._socket is not None:
-            self._socket.listen(4096)
-            self._wait_for_connections()
-
-    def _wait_for_connections(self) -> None:
-        if self._socket is not None and self._refusals == 0:
-            asyncio.get_running_loop().add_reader(self._socket, self._accept)
+        self._socket.listen(4096)
+        self._loop.add_reader(self._socket, self._accept)
 
     def _accept(self) -> None:
-        assert self._socket is not None
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as problem:
-                # Too many open files: say so at the end, and do not spin until some are closed.
-                self.broken(problem)
-                loop.remove_reader(self._socket)
-                loop.call_later(0.1, self._wait_for_connections)
-                return
-            connection.setblocking(False)
-            self._spawn(loop.connect_accepted_socket(lambda: Connection(self), connection))
+        try:
+            connection, _ = self._socket.accept()
+        except OSError as problem:  # too many open files, say
+            self._problem = self._problem or problem
+            return
+        connection.setblocking(False)
+        task = self._loop.create_task(self._loop.connect_accepted_socket(self._http, connection))
+        self._accepted.add(task)
+        task.add_done_callback(self._accepted.discard)
 
     def _stop_listening(self) -> None:
         self._refusals += 1
-        if self._refusals == 1 and self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
+        if self._refusals == 1:
+            self._loop.remove_reader(self._socket)
             self._socket.close()
-            self._bind()
+            self._socket = self._bound()
 
     def _listen_again(self) -> None:
         self._refusals = max(0, self._refusals - 1)
         if self._refusals == 0:
             self._listen()
 
-    def _spawn(self, what: Coroutine[object, object, object]) -> None:
-        # The loop holds tasks weakly.
-        task = asyncio.get_running_loop().create_task(what)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _close(self) -> None:
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-            self._socket = None
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for connection in list(self._connections):
-            connection.abort()
-        while self._connections:
-            await asyncio.sleep(0)
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+        await asyncio.gather(*self._accepted, return_exceptions=True)
+        await self._http.shutdown(timeout=0.001)  # 0 is for ever
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
-    def _call(self, what: Callable[[], None]) -> None:
-        if self._loop is None or threading.current_thread() is self._thread:
-            raise RuntimeError("not before the start, nor from a fault hook: return Fault.refuse() instead")
-        done: Future[None] = Future()
+    # -- a request
 
-        def call() -> None:
-            try:
-                done.set_result(what())
-            except BaseException as problem:
-                done.set_exception(problem)
+    async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
+        route, response_id = route_of(http.method, http.path)
+        body = await http.content.read()
+        self.total += 1
+        self._polls[response_id] += route == "retrieve"
+        poll = self._polls[response_id] if route == "retrieve" else 0
+        headers = {name.lower(): value for name, value in http.headers.items()}
+        request = Request(self.total, http.method, http.path, dict(http.query), headers, body, route, response_id, poll)
+        if self._log:
+            self.requests.append(request)
+        try:
+            fault = self.faults(request) if self.faults is not None else None
+            if fault is not None:
+                return await self._spoiled(http, request, fault)
+            return await self._sent(http, request, self._api.answer(request))
+        except ConnectionError:  # the client has gone
+            raise
+        except Exception as problem:
+            self._problem = self._problem or problem
+            return web.Response(status=500, text=repr(problem))
 
-        self._loop.call_soon_threadsafe(call)
-        done.result()
+    async def _sent(
+        self, http: web.BaseRequest, request: Request, answer: Answer, *, only: bytes | None = None
+    ) -> web.StreamResponse:
+        """Sends the answer; its head as it is, but of its body nothing than `only` if that is given."""
+        headers = {**answer.headers, "x-request-id": f"req_loopback{request.number:08d}"}
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        if not answer.stream:
+            response.content_length = sum(map(len, answer.pieces))
+        await response.prepare(http)
+        for piece in answer.pieces if only is None else [only]:
+            await response.write(piece)
+        return response
+
+    async def _spoiled(self, http: web.BaseRequest, request: Request, fault: Fault) -> web.StreamResponse:
+        transport = http.transport
+        assert transport is not None
+        if fault.kind == "answer":
+            return await self._sent(http, request, Answer(fault.code, fault.headers, [fault.body]))
+        if fault.kind in ("reset", "refuse"):
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            transport.abort()
+            if fault.kind == "refuse":
+                self._stop_listening()
+                self._loop.call_later(fault.seconds, self._listen_again)
+        elif fault.kind == "raw":
+            for place in range(len(fault.body)):
+                transport.write(fault.body[place : place + 1])
+                await asyncio.sleep(fault.seconds)
+            transport.close()
+        else:
+            answer = self._api.answer(request, move=False)
+            part = fault.kept(b"".join(answer.pieces))
+            if fault.kind == "truncate":
+                return await self._sent(http, request, answer._replace(pieces=[part]))
+            # The head announces all of it. A hang from the first byte on keeps the head back as well.
+            if fault.kind == "close" or part:
+                await self._sent(http, request, answer, only=part)
+            if fault.kind == "hang":
+                await asyncio.Event().wait()  # until the client gives up or the server stops
+            transport.close()
+        return web.Response()  # nobody gets it: the connection is closed
