@@ -2,16 +2,19 @@
 
 Promises: needs nothing but this interpreter and a package index (no module here is from outside the standard library);
 when it is done, `.venv/bin/python` imports `openai` from src/ and its metadata is there; when nothing changed since,
-only the tree is laid. Safe to run twice, also at the same time.
+only the tree is laid, in silence. Whatever takes longer says so every few seconds. Safe to run twice, also at the same
+time, and after an interrupt.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 import venv
 import hashlib
 import argparse
+import threading
 import subprocess
 from typing import Generator
 from pathlib import Path
@@ -23,12 +26,12 @@ PYTHON = VENV / "bin" / "python"
 SERIES = ROOT / ".series.git"  # of forktools.series, which imports more than there is yet
 STAMP = VENV / ".stamp"
 OLDEST = (3, 10)
+EVERY = 8  # seconds in which a step that takes long says so
 
 
 def main() -> int:
     """Sets up the environment and lays the tree; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="scripts/bootstrap", description="Sets up .venv and lays src/openai.")
-    parser.add_argument("--keep-edits", action="store_true", help="nothing else: edits are always kept")
+    parser = argparse.ArgumentParser(prog="scripts/bootstrap")
     parser.add_argument("--tools", action="store_true", help="only the tools, when a tree is laid already")
     options = parser.parse_args()
     if sys.version_info < OLDEST:
@@ -36,24 +39,45 @@ def main() -> int:
         return 1
     with _alone():
         if not _same_interpreter():
-            _say(f"making .venv with Python {sys.version.split()[0]}")
-            venv.create(VENV, clear=True, with_pip=True)
+            with step(f"making .venv with Python {sys.version.split()[0]}"):
+                venv.create(VENV, clear=True, with_pip=True)
         stale = not STAMP.is_file() or STAMP.read_text(encoding="utf-8") != _state()
         if stale:
-            _say("installing the tools")
-            status = _pip("install", "--requirement", "requirements/dev.txt")
+            with step("installing the tools"):
+                status = _pip("install", "--requirement", "requirements/dev.txt")
             if status:
                 return status
         if options.tools and not stale and SERIES.is_dir():
             return 0
-        status = subprocess.run([str(PYTHON), "-m", "forktools.lay"], cwd=ROOT, env=_environment()).returncode
+        with step("laying the tree", at_once=stale):
+            status = subprocess.run([str(PYTHON), "-m", "forktools.lay"], cwd=ROOT, env=_environment()).returncode
         if status or not stale:
             return status
-        _say("installing the fork as editable")
-        status = _pip("install", "--editable", ".")
+        with step("installing the fork as editable"):
+            status = _pip("install", "--editable", ".")
         if not status:
             STAMP.write_text(_state(), encoding="utf-8")
         return status
+
+
+@contextmanager
+def step(text: str, *, at_once: bool = True) -> Generator[None]:
+    """Says what goes on (`at_once` or only when it takes long), and again and again while it does."""
+    started, done = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        while not done.wait(EVERY):
+            _say(f"{text}, since {time.monotonic() - started:.0f} s")
+
+    if at_once:
+        _say(text)
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
 
 
 def _say(text: str) -> None:
@@ -100,9 +124,14 @@ def _alone() -> Generator[None]:
         yield
         return
     with open(ROOT / ".venv.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with step("waiting for another set-up of this clone", at_once=False):
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        _say("interrupted; the next run goes on")
+        sys.exit(130)
