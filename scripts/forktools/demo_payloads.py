@@ -1,40 +1,65 @@
-"""`./scripts/demo --payloads FILE…`: what the contract says about recorded payloads, why, and whether that is right.
+"""`./scripts/demo --payloads FILE…`: what the contract says about recorded payloads, and whether that is right.
 
 A line of a file is a JSON object in one of three forms; what it does not name is not judged:
 
-    {"kind": …, "payload": …}                        a `retrieve` body, the data of an `sse` event, the `http` body with
-                                                     which the same failure ends a synchronous call, or a `webhook` body
-    {"payload": …, "expect": …}                      a body, and the class and `retryable` that it should give
-    {"input": …, "routes": […], "expect": …}         answers or events, the routes to try, and what each should give
+    {"kind": …, "payload": …}                    a `retrieve` body, the data of an `sse` event, the `http` body with which
+                                                 the same failure ends a synchronous call, or a `webhook` body
+    {"payload": …, "expect": …}                  a body, and the class and `retryable` that it should give
+    {"input": …, "routes": […], "expect": …}     answers or events, the routes to try, and what each should give
 
-Each row goes by all its routes (see `demo_routes`), which have to agree. The reason that is shown is read off the error
-and the table. Every row gets one, also where nothing is raised.
+The routes are those that a caller has; each row goes by all of its own, which have to agree:
+
+    retrieve, poll, apoll                `client.responses.…(id, raise_on_failure=True)`; the `a` is the async client
+    stream, astream, stream:failed       `retrieve(id, stream=True, …)`; the last sends the body in a `response.failed`
+    helper                               `client.responses.stream(response_id=id, …)`
+    poll:text_format, helper:text_format the same with a model to parse into
+    raise, raise:last                    `raise_on_failure(body)`; of the last event
+    delivered:TYPE                       the stream up to that event
+    webhook                              a signed webhook, unwrapped, then polled
+    resume                               a stream that breaks, a second one from there, and a poll where that is refused
+
+Promises: no socket is opened, and no pause is slept: it is put on the clock instead. Only a body that is held open takes
+time. A row is unexplained when something else is raised than what the SDK says that it raises.
 """
 
 from __future__ import annotations
 
+import re
+import hmac
 import json
+import time
+import base64
+import asyncio
+import hashlib
+import inspect
 import logging
 import textwrap
 from typing import Any, TextIO, NamedTuple, cast
 from pathlib import Path
-from dataclasses import dataclass
-from collections.abc import Mapping, Sequence
+from unittest.mock import patch
+from collections.abc import Mapping, Iterator, Sequence, AsyncIterator
+
+import httpx2
+from pydantic import BaseModel
 
 from openai import (
+    OpenAI,
+    AsyncOpenAI,
     OpenAIError,
     APIStatusError,
     BackgroundResponseError,
-    APIResponseValidationError,
     ContentFilterFinishReasonError,
+    BackgroundStreamInterruptedError,
 )
 from openai._models import construct_type
+from openai.lib.background import raise_on_failure
 from openai.types.responses import Response
-from openai.lib.background._table import find_rule
-from openai.lib.background._errors import text_of
-from openai.lib.background._verdict import read_outcome
 
-from .demo_routes import Seen, go, is_tried
+from .loopback import sse
+
+WIDTH = 100
+HELD_OPEN = 4  # seconds
+JSON = dict[str, Any]
 
 KINDS = {
     "retrieve": ("retrieve", "poll", "raise"),
@@ -43,44 +68,43 @@ KINDS = {
     "webhook": ("raise",),
 }
 """The routes of a payload, by its kind; the first decides what is shown."""
+ROUTES = (
+    *("retrieve", "poll", "apoll", "poll:text_format", "stream", "astream", "stream:failed"),
+    *("helper", "helper:text_format", "raise", "raise:last", "webhook", "resume"),
+)
 
 
 class BadPayloads(Exception):
     """The file cannot be used; the text names the file, the line, and what is wrong with it."""
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One recorded payload."""
 
     line: int
     title: str
-    routes: tuple[str, ...]
+    routes: Sequence[str]
     case: Mapping[str, Any]
-    """What `demo_routes.go` takes."""
-    expect: Mapping[str, Any] | None = None
-    http_status: int | None = None
-    """With which the same failure ended a synchronous call."""
+    """`body`, `events` (or `raw`, `raw_tail`), `answers`, …; see the corpora's README."""
+    expect: Mapping[str, Any]
 
 
-class Tried(NamedTuple):
-    """A row, when its routes were taken."""
+class Seen(NamedTuple):
+    """What came of one route."""
 
-    shown: Seen
-    why: str
-    """In one line; '' where there is no explanation, which is a fault of ours."""
-    wrong: list[str]
-    """What is other than expected, each as a sentence that names the route."""
-    skipped: list[str]
-    """Routes that are not tried here."""
+    error: Exception | None
+    last: Any
+    """What was returned, or the last event."""
+    seconds: float = 0.0
+    first: int | None = None
+    """The number at which a stream that was resumed had broken off."""
+
+
+# -- reading
 
 
 def read_payloads(path: str) -> list[Row]:
-    """The rows of a file.
-
-    Raises:
-        BadPayloads: it cannot be read, or a line is not what it should be.
-    """
+    """The rows of a file. Raises BadPayloads when it cannot be read, or a line is not what it should be."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as problem:
@@ -88,139 +112,259 @@ def read_payloads(path: str) -> list[Row]:
     except UnicodeDecodeError:
         raise BadPayloads(f"Cannot read {path}: it is not UTF-8 text.") from None
     # Not `splitlines`: JSON may hold line separators of Unicode as they are.
-    rows = [_read(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    rows = [
+        _read(f"{path}, line {number}", number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()
+    ]
     if not rows:
         raise BadPayloads(f"{path} holds no payload: one JSON object a line is expected.")
     return rows
 
 
-def _read(path: str, number: int, line: str) -> Row:
-    where = f"{path}, line {number}"
+def _read(where: str, number: int, line: str) -> Row:
     try:
-        read = json.loads(line)
-    except RecursionError:
-        raise BadPayloads(f"{where}: nested too deeply.") from None
-    except ValueError as problem:
+        row: Any = json.loads(line)
+    except (ValueError, RecursionError) as problem:
         raise BadPayloads(f"{where}: not JSON ({problem}).") from None
-    if not isinstance(read, dict):
+    if not isinstance(row, dict):
         raise BadPayloads(f"{where}: a JSON object is expected.")
-    row = cast("dict[str, Any]", read)
-    expect = row.get("expect")
+    row = cast("JSON", row)
+    expect: JSON = row.get("expect") or {}
     if isinstance(row.get("input"), dict) and isinstance(row.get("routes"), list):
-        return Row(number, f"{row.get('id', '')}  {row.get('source', '')}", tuple(row["routes"]), row["input"], expect)
-    kind = row.get("kind", "retrieve" if expect is not None else None)
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise BadPayloads(f"{where}: 'kind' must be one of {', '.join(KINDS)}.")
-    if not isinstance(row.get("payload"), dict):
-        raise BadPayloads(f"{where}: 'payload' must be a JSON object.")
-    status = row.get("http_status") if kind == "http" else None
+        return Row(number, f"{row.get('id', '')}  {row.get('source', '')}", row["routes"], row["input"], expect)
+    kind, payload = row.get("kind", "retrieve" if expect else None), row.get("payload")
+    if kind not in list(KINDS) or not isinstance(payload, dict):
+        raise BadPayloads(f"{where}: 'kind' must be one of {', '.join(KINDS)}, and 'payload' a JSON object.")
     name = row.get("source") or f"{row.get('server', '')}: {row.get('cause', '')}".strip(": ")
-    title = f"{kind}{f', HTTP {status}' if status else ''}  {name}"
-    return Row(
-        number, title, KINDS[kind], _case(kind, row["payload"]), expect, status if isinstance(status, int) else None
+    status = f", HTTP {row['http_status']}" if kind == "http" and row.get("http_status") else ""
+    return Row(number, f"{kind}{status}  {name}", KINDS[kind], _case(kind, cast("JSON", payload)), expect)
+
+
+def _case(kind: str, payload: JSON) -> JSON:
+    if kind == "sse":
+        return {"events": [_created({}), payload]}
+    if kind == "http":
+        return {"body": {"id": "resp_f", "object": "response", "status": "failed", "error": payload.get("error")}}
+    sent = payload.get("id")
+    return {"body": payload, "id": sent if kind == "retrieve" and isinstance(sent, str) and sent else "resp_f"}
+
+
+def _created(body: JSON) -> JSON:
+    response = {**body, "status": "in_progress", "error": None}
+    return {"type": "response.created", "sequence_number": 0, "response": response}
+
+
+# -- the routes
+
+
+class Total(BaseModel):
+    """What `…:text_format` parses into."""
+
+    total: int
+    name: str
+
+
+def go(route: str, case: Mapping[str, Any]) -> Seen:
+    """Takes the route."""
+    if route == "stream:failed":
+        case = {"events": [_created(case["body"]), {"type": "response.failed", "response": case["body"]}]}
+    server, started = _Server(case), time.perf_counter()
+    try:
+        with patch.object(time, "monotonic", server.now):
+            seen = asyncio.run(_ask(route, case, server))
+    except Exception as error:
+        seen = Seen(error, None)
+    return seen._replace(seconds=time.perf_counter() - started)
+
+
+async def _ask(route: str, case: Mapping[str, Any], server: _Server) -> Seen:
+    how, _, option = route.partition(":")
+    if how == "raise":
+        return Seen(None, raise_on_failure(case["events"][-1] if option == "last" else case["body"]))
+    client, response_id = _client(how in ("apoll", "astream"), server), case.get("id", "resp_f")
+    options: JSON = {"text_format": Total} if option == "text_format" else {}
+
+    async def poll() -> Any:
+        return await _settled(
+            client.responses.poll(response_id, raise_on_failure=True, max_wait_seconds=3600, **options)
+        )
+
+    async def events(**more: Any) -> Any:
+        stream = await _settled(client.responses.retrieve(response_id, stream=True, raise_on_failure=True, **more))
+        last: Any = None
+        async for last in _each(stream):
+            if how == "delivered" and last.type == option:
+                break
+        return last
+
+    try:
+        if how == "retrieve":
+            return Seen(None, client.responses.retrieve(response_id, raise_on_failure=True))
+        if how == "webhook":
+            response_id = _unwrapped(client, case["webhook"]).data.id
+        if how in ("poll", "apoll", "webhook"):
+            return Seen(None, await poll())
+        if how == "helper":
+            with client.responses.stream(response_id=response_id, raise_on_failure=True, **options) as stream:
+                return Seen(None, stream.get_final_response())
+        try:
+            return Seen(None, await events())
+        except BackgroundStreamInterruptedError as error:
+            if how != "resume":
+                raise
+            first = error.sequence_number
+        try:
+            return Seen(None, await events(starting_after=first), first=first)
+        except APIStatusError as refused:
+            return Seen(refused, await poll(), first=first)
+    finally:
+        await _settled(client.close())
+
+
+def _client(asynchronous: bool, server: _Server) -> Any:
+    options: Any = {"api_key": "demo", "base_url": "http://demo.test/v1", "max_retries": 0}
+    transport = httpx2.MockTransport(server.answer)
+    if not asynchronous:
+        client: Any = OpenAI(**options, http_client=httpx2.Client(transport=transport))
+        client.responses._sleep = server.sleep
+    else:
+        client = AsyncOpenAI(**options, http_client=httpx2.AsyncClient(transport=transport))
+        client.responses._sleep = server.asleep
+    return client
+
+
+def _unwrapped(client: Any, webhook: JSON) -> Any:
+    """The event, signed and read as a receiver does it."""
+    key, body, stamp = b"of the demo", json.dumps(webhook), str(int(time.time()))
+    signature = base64.b64encode(hmac.digest(key, f"msg_1.{stamp}.{body}".encode(), hashlib.sha256)).decode()
+    headers = {"webhook-id": "msg_1", "webhook-timestamp": stamp, "webhook-signature": f"v1,{signature}"}
+    return client.webhooks.unwrap(body, headers, secret="whsec_" + base64.b64encode(key).decode())
+
+
+class _Server:
+    """What it answers to each request, and the clock: the real one, with every pause added to it."""
+
+    def __init__(self, case: Mapping[str, Any]) -> None:
+        self.case = case
+        self.left: list[Any] = [*case.get("answers", ())]
+        self.until: float | None = None
+        self.slept, self.real = 0.0, time.monotonic
+
+    def now(self) -> float:
+        return self.real() + self.slept
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+    async def asleep(self, seconds: float) -> None:
+        self.slept += seconds
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        asked = request.url.params
+        if "starting_after" in asked and "second" in self.case:
+            return _answer(self.case["second"])
+        if "stream" not in asked or not {"events", "raw"} & {*self.case}:
+            return _answer(self._next())
+        sent = b"".join(map(sse, self.case.get("events", ()))).decode()
+        sent += self.case.get("raw", "") + self.case.get("raw_tail", "")
+        body = _Body(_stamped(sent).encode(), self.case.get("then"))
+        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
+
+    def _next(self) -> JSON:
+        if not self.left:
+            return self.case.get("body") or {}
+        answer = self.left[0]
+        if isinstance(answer, str):  # "@200 seconds of in_progress"
+            seconds, status = answer[1:].split(" seconds of ")
+            self.until = self.now() + float(seconds) if self.until is None else self.until
+            if self.now() < self.until:
+                return {"id": "resp_f", "object": "response", "status": status, "output": []}
+            self.until = None
+            self.left.pop(0)
+            return self._next()
+        return self.left.pop(0) if len(self.left) > 1 else answer
+
+
+class _Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """An event stream, and what happens behind its last byte."""
+
+    def __init__(self, sent: bytes, then: str | None) -> None:
+        self.sent, self.then = sent, then
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.sent
+        time.sleep(HELD_OPEN if self.then == "idle" else 0)
+        self._reset()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.sent
+        await asyncio.sleep(HELD_OPEN if self.then == "idle" else 0)
+        self._reset()
+
+    def _reset(self) -> None:
+        if self.then == "reset":
+            raise httpx2.ReadError("the connection was reset")
+
+
+def _answer(body: JSON) -> httpx2.Response:
+    text = _stamped(json.dumps({name: value for name, value in body.items() if name != "@status"}))
+    return httpx2.Response(
+        body.get("@status", 200), headers={"content-type": "application/json"}, content=text.encode()
     )
 
 
-def _case(kind: str, payload: dict[str, Any]) -> dict[str, Any]:
-    if kind == "sse":
-        created = {"type": "response.created", "sequence_number": 0, "response": {"status": "in_progress"}}
-        return {"events": [created, payload]}
-    if kind == "http":
-        body = {"id": "resp_http", "object": "response", "status": "failed", "error": payload.get("error")}
-        return {"id": "resp_http", "body": body}
-    response_id = payload.get("id")
-    return {
-        "id": response_id if kind == "retrieve" and isinstance(response_id, str) and response_id else "resp_f",
-        "body": payload,
-    }
+def _stamped(text: str) -> str:
+    """The text with `@now+N` as a time stamp."""
+    return re.sub(r'"@now\+([\d.]+)"', lambda found: str(int(time.time() + float(found[1]))), text)
+
+
+async def _settled(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
+
+
+async def _each(stream: Any) -> AsyncIterator[Any]:
+    if hasattr(stream, "__aiter__"):
+        async for event in cast("AsyncIterator[Any]", stream):
+            yield event
+    else:
+        for event in stream:
+            yield event
+
+
+# -- whether it is right
+
+
+class Tried(NamedTuple):
+    """A row, when its routes were taken."""
+
+    shown: Seen | None
+    """By the first of them; None where none is known."""
+    explained: bool
+    wrong: list[str]
+    """What is other than expected, each as a sentence that names the route."""
+    skipped: list[str]
+    """Routes that are not known here."""
 
 
 def try_row(row: Row) -> Tried:
     """Takes every route of a row."""
-    seen = {route: go(route, row.case) for route in row.routes if is_tried(route)}
-    shown = next(iter(seen.values()), Seen(None, None, 0.0))
-    wrong = [f"{route}: {told}" for route, one in seen.items() for told in _other_than(row.expect or {}, one)]
-    wrong += [f"{route}: {type(one.error).__name__}: {one.error}" for route, one in seen.items() if not _why(row, one)]
+    known = [route for route in row.routes if route in ROUTES or route.startswith("delivered:")]
+    seen = {route: go(route, row.case) for route in known}
+    foreign = [
+        f"{route}: {type(one.error).__name__}: {one.error}" for route, one in seen.items() if _is_foreign(one.error)
+    ]
+    wrong = [f"{route}: {told}" for route, one in seen.items() for told in _other_than(row.expect, one)]
     verdicts = {(type(one.error), one.error.retryable): route for route, one in seen.items()
                 if isinstance(one.error, BackgroundResponseError)}  # fmt: skip
     if len(verdicts) > 1:
         wrong.append(f"{' and '.join(verdicts.values())} do not agree")
     skipped = [route for route in row.routes if route not in seen]
-    why = _why(row, shown) if seen else f"none of its routes is tried here: {', '.join(skipped)}"
-    return Tried(shown, why, wrong, skipped)
+    return Tried(next(iter(seen.values()), None), not foreign, foreign + wrong, skipped)
 
 
-# -- why
-
-
-def _why(row: Row, seen: Seen) -> str:
-    error = seen.error
-    if error is None:
-        return _why_not(row, seen)
-    if isinstance(error, BackgroundResponseError):
-        return _why_raised(row, error)
-    text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-    ours = type(error).__name__.startswith("Background")  # the stream broke off, the time is up
-    no_response = isinstance(error, APIResponseValidationError) or (
-        isinstance(error, TypeError) and text.startswith("TypeError: Expected a response")
-    )
-    refused = isinstance(error, APIStatusError)  # what the server answered to the request itself
-    return text if ours or no_response or refused else ""
-
-
-def _why_raised(row: Row, error: BackgroundResponseError) -> str:
-    body = _members(row.case.get("body"))
-    if body.get("object") == "event":
-        return f"a webhook carries only an id: retrieve {error.response_id} with the flag to learn the cause"
-    if error.status in ("cancelled", "expired"):
-        return f"status {error.status}"
-    if error.status == "incomplete":
-        return f"status incomplete, {f'reason {error.reason}' if error.reason else 'no reason given'}"
-    code, kind = find_rule("code", error.code), find_rule("type", error.type)
-    unknown = f"unknown code {error.code}" if error.code else "no code"
-    if not error.known:
-        sent = error.code or error.type or error.param or read_outcome(body).error
-        why = f"{unknown}, {f'unknown type {error.type}' if error.type else 'no type'}"
-        why = (why if sent else "failed without an error object") + ": no class is claimed, no retry"
-    elif code is not None and code.equivalent is error.equivalent:
-        if code.kind == "status":
-            why = f"the code {error.code} is a number: read as an HTTP status"
-        else:
-            why = f"known {code.kind} {error.code}" + (" in the place of a code" if code.kind == "type" else "")
-    elif kind is not None and kind.equivalent is error.equivalent:
-        why = f"{unknown}: the type {error.type} decides"
-    else:
-        why = (
-            f"{f'code {error.code}' if error.code else 'no code'}: the cause stands in the message or beside the error"
-        )
-    if any(rule is not None and rule.retryable for rule in (code, kind)) and error.known and not error.retryable:
-        why += "; the rest of it forbids a retry"
-    outer = text_of(_members(body.get("error")).get("code"))
-    if outer not in (None, error.code):
-        why += f", inside {outer}"
-    status = getattr(error, "status_code", None)
-    if None not in (status, row.http_status) and status != row.http_status:
-        why += f"; this call was answered with {row.http_status}, which the table has as {status}"
-    return why
-
-
-def _members(value: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _why_not(row: Row, seen: Seen) -> str:
-    if row.routes[0].startswith("delivered:"):
-        return f"{row.routes[0]}, at once"
-    status = getattr(seen.last, "status", None) or getattr(getattr(seen.last, "response", None), "status", None)
-    if status:
-        return f"status {status} is no failure"
-    body = _members(row.case.get("body") or row.case.get("events", [None])[-1])
-    if read_outcome(body).status:
-        return f"status {read_outcome(body).status} is no failure"
-    return f"neither a status nor an error says that it has ended; its members: {', '.join(body) or 'none'}"
-
-
-# -- whether it is right
+def _is_foreign(error: Exception | None) -> bool:
+    """Whether it is none of the SDK's, nor what `raise_on_failure` says of a thing that is no response."""
+    no_response = isinstance(error, TypeError) and str(error).startswith("Expected a response")
+    return error is not None and not isinstance(error, OpenAIError) and not no_response
 
 
 def _other_than(expect: Mapping[str, Any], seen: Seen) -> list[str]:
@@ -228,29 +372,20 @@ def _other_than(expect: Mapping[str, Any], seen: Seen) -> list[str]:
     error: Any = seen.error
     if expect.get("or_raises") and isinstance(error, OpenAIError):
         return []
-    final: Any = getattr(seen.last, "response", None) or seen.last
-    if isinstance(final, dict):  # `raise_on_failure` gives back what it got
-        final = construct_type(type_=Response, value=_members(seen.last))
+    final = _final(seen.last)
     found: list[tuple[str, Any, Any]] = []
     if "class" in expect and not _is_of(error, expect["class"]):
         found.append(("class", expect["class"], type(error).__name__ if error is not None else None))
-    for name, value in (
-        ("retryable", getattr(error, "retryable", None)),
-        ("code", getattr(error, "code", None)),
-        ("reason", getattr(error, "reason", None)),
-        ("sequence_number", getattr(error, "sequence_number", None)),
-        ("partial", getattr(error, "output_text", None)),
-        ("last_status", getattr(final, "status", None)),
-        ("last_id", getattr(final, "id", None)),
-    ):
-        if expect.get(name) is not None and value != expect[name] and (error is not None or name.startswith("last")):
-            found.append((name, expect[name], value))
+    facts = {name: getattr(error, name, None) for name in ("retryable", "code", "reason", "sequence_number")}
+    facts |= {"partial": getattr(error, "output_text", None), "first": seen.first}
+    facts = facts if error is not None else {}
+    facts |= {"last_status": getattr(final, "status", None), "last_id": getattr(final, "id", None)}
+    found += [(name, expect[name], value) for name, value in facts.items() if expect.get(name) not in (None, value)]
     if expect.get("parsed") and getattr(final, "output_parsed", None) is None:
         found.append(("parsed", True, None))
     if expect.get("retry_after") is not None:
         wait = getattr(error, "retry_after", None)
-        within = expect.get("retry_after_within", 0.01)
-        if wait is None or abs(wait - expect["retry_after"]) > within:
+        if wait is None or abs(wait - expect["retry_after"]) > expect.get("retry_after_within", 0.01):
             found.append(("retry_after", expect["retry_after"], wait))
     found += [("text", part, str(error)) for part in expect.get("text", ()) if part not in str(error)]
     found += [("no_text", part, str(error)) for part in expect.get("no_text", ()) if part in str(error)]
@@ -259,13 +394,17 @@ def _other_than(expect: Mapping[str, Any], seen: Seen) -> list[str]:
     return [f"{name} {was!r}, expected {wanted!r}" for name, wanted, was in found]
 
 
+def _final(last: Any) -> Any:
+    """The response that was returned, also as the last event or as the JSON that `raise_on_failure` gives back."""
+    found = getattr(last, "response", None) or last
+    return construct_type(type_=Response, value=cast("JSON", found)) if isinstance(found, dict) else found
+
+
 def _is_of(error: Exception | None, name: str | None) -> bool:
     """Whether it is what a corpus calls so: None, `*`, `base`, `!TheirClass`, `BackgroundClass` or `StatusClass`."""
     ours = isinstance(error, BackgroundResponseError)
-    if name is None:
-        return error is None
-    if name == "*":
-        return ours
+    if name is None or name == "*":
+        return ours if name else error is None
     if name == "base":
         return ours and not isinstance(error, (APIStatusError, ContentFilterFinishReasonError))
     # By name, so that a class which is not there is a miss and no fault of this program.
@@ -278,77 +417,64 @@ def _is_of(error: Exception | None, name: str | None) -> bool:
 # -- on paper
 
 
-def in_seconds(value: float | None) -> str:
-    """A waiting time to read."""
-    return "-" if value is None else f"{value:.3f}".rstrip("0").rstrip(".") + " s"
-
-
-def show_payloads(paths: Sequence[str], out: TextIO, *, width: int) -> bool:
+def show_payloads(paths: Sequence[str], out: TextIO) -> bool:
     """Prints the verdict on each row; returns whether every row is explained and as expected.
 
     Raises:
         BadPayloads: see `read_payloads`; nothing was printed then.
     """
-    files = [(path, read_payloads(path)) for path in paths]
+    files = {path: read_payloads(path) for path in paths}
     logging.getLogger("openai").addHandler(logging.NullHandler())  # what a wait logs on the way is not shown
     count = raised = 0
     unexplained: list[str] = []
     other: list[str] = []
-    for path, rows in files:
-        if len(files) > 1:
-            say(path, out, width, indent=0)
-            print("", file=out)
+    for path, rows in files.items():
         for row in rows:
             tried = try_row(row)
             where = f"{Path(path).name}:{row.line}" if len(files) > 1 else f"line {row.line}"
             count += 1
-            raised += tried.shown.error is not None
-            unexplained += [where] * (not tried.why)
+            raised += tried.shown is not None and tried.shown.error is not None
+            unexplained += [where] * (not tried.explained)
             other += [where] * bool(tried.wrong)
-            _show(row, tried, out, width)
+            say(f"{where}  {row.title}", out, indent=0)
+            _show(tried, out)
     print(f"{count} payloads: {raised} raise, {count - raised} do not.", file=out)
     if not unexplained and not other:
         print("No row unexplained, none other than expected.", file=out)
         return True
-    say(
-        f"Unexplained: {', '.join(unexplained) or 'none'}. Other than expected: {', '.join(other) or 'none'}.",
-        out,
-        width,
-        indent=0,
-    )
+    named = f"Unexplained: {', '.join(unexplained) or 'none'}. Other than expected: {', '.join(other) or 'none'}."
+    say(named, out, indent=0)
     return False
 
 
-def _show(row: Row, tried: Tried, out: TextIO, width: int) -> None:
-    error = tried.shown.error
-    say(f"line {row.line}  {row.title}", out, width, indent=0)
+def _show(tried: Tried, out: TextIO) -> None:
+    error = tried.shown.error if tried.shown is not None else None
     if isinstance(error, BackgroundResponseError):
         label = f"reason {error.reason}" if error.reason and not error.code else f"code {error.code or '-'}"
-        what = f"{type(error).__name__}  {label}"
-        how = f"retryable {'yes' if error.retryable else 'no'}  retry_after {in_seconds(error.retry_after)}"
-        for line in [f"{what}  {how}"] if len(what) + len(how) + 6 <= width else [what, how]:
-            say(line, out, width)
-    else:
-        say("nothing raised" if error is None else type(error).__name__, out, width)
-    say(f"because {tried.why or 'of nothing that is known here'}", out, width)
+        retry = f"retryable {'yes' if error.retryable else 'no'}  retry_after {in_seconds(error.retry_after)}"
+        say(f"{type(error).__name__}  {label}  {retry}", out)
+    elif error is not None:
+        say(type(error).__name__, out)
+    elif tried.shown is not None:
+        say(f"nothing raised, status {getattr(_final(tried.shown.last), 'status', None) or 'missing'}", out)
+    if error is not None:
+        say(f"because {error}", out)
     if tried.skipped:
-        say(f"not tried here: {', '.join(tried.skipped)}", out, width)
+        say(f"not tried here: {', '.join(tried.skipped)}", out)
     for told in tried.wrong:
-        say(f"WRONG  {told}", out, width)
+        say(f"WRONG  {told}", out)
     print("", file=out)
 
 
-def say(text: str, out: TextIO, width: int, *, indent: int = 4) -> None:
-    """Prints a text in lines of at most `width` columns, with nothing left out."""
+def in_seconds(value: float | None) -> str:
+    """A waiting time to read."""
+    return "-" if value is None else f"{value:.3f}".rstrip("0").rstrip(".") + " s"
+
+
+def say(text: str, out: TextIO, *, indent: int = 4) -> None:
+    """Prints a text in lines of at most `WIDTH` columns, with nothing left out."""
     # Payloads come from anywhere: what is no printable character must not reach the terminal as it is.
     clean = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    space = " " * indent
-    lines = textwrap.wrap(
-        clean,
-        width,
-        initial_indent=space,
-        subsequent_indent=space + "    ",
-        drop_whitespace=True,
-        break_on_hyphens=False,
-    )
-    print("\n".join(lines), file=out)
+    first, then = " " * indent, " " * (indent + 4)
+    wrapped = textwrap.wrap(clean, WIDTH, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
+    print("\n".join(wrapped), file=out)

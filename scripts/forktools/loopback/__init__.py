@@ -12,7 +12,7 @@ Three ways to say how a run goes: `metadata={"scenario": NAME}` on the create (a
 already. Every name in `CATALOGUE` is also an id: `resp_<name>`.
 
 `Loopback(faults=hook)` spoils requests as the hook says (see `Fault`); `server.requests`, `creates`, `cancels` and
-`polls(id)` tell what came. On the command line: `python -m forktools.loopback --port 8765`.
+`polls(id)` tell what came. On the command line: `./scripts/demo --serve`.
 """
 
 from ._api import Run
