@@ -200,7 +200,8 @@ async def _ask(route: str, case: Mapping[str, Any], server: _Server) -> Seen:
         if how == "retrieve":
             return Seen(None, client.responses.retrieve(response_id, raise_on_failure=True))
         if how == "webhook":
-            response_id = _unwrapped(client, case["webhook"]).data.id
+            body, headers, secret = signed(case["webhook"])
+            response_id = client.webhooks.unwrap(body, headers, secret=secret).data.id
         if how in ("poll", "apoll", "webhook"):
             return Seen(None, await poll())
         if how == "helper":
@@ -232,12 +233,12 @@ def _client(asynchronous: bool, server: _Server) -> Any:
     return client
 
 
-def _unwrapped(client: Any, webhook: JSON) -> Any:
-    """The event, signed and read as a receiver does it."""
-    key, body, stamp = b"of the demo", json.dumps(webhook), str(int(time.time()))
+def signed(webhook: JSON) -> tuple[str, dict[str, str], str]:
+    """A webhook as it is sent: its body, its headers, and the secret that they were signed with."""
+    key, body, stamp = b"a secret of thirty-two bytes, ok", json.dumps(webhook), str(int(time.time()))
     signature = base64.b64encode(hmac.digest(key, f"msg_1.{stamp}.{body}".encode(), hashlib.sha256)).decode()
     headers = {"webhook-id": "msg_1", "webhook-timestamp": stamp, "webhook-signature": f"v1,{signature}"}
-    return client.webhooks.unwrap(body, headers, secret="whsec_" + base64.b64encode(key).decode())
+    return body, headers, "whsec_" + base64.b64encode(key).decode()
 
 
 class _Server:

@@ -1,8 +1,7 @@
-"""Other Pythons on this machine, for the scripts that test on more than one.
+"""Other Pythons on this machine, for the scripts that test on more than one. uv looks for them; nothing is downloaded.
 
-Promises: `find` returns an interpreter that was run and said that it is of the asked version. Nothing is downloaded or
-installed. Looked at, in this order: the running one, `python3.X` on the PATH, and what pyenv and uv keep in the user's
-home.
+Promises: `find` returns an interpreter that was run and said that it is of the asked version: the running one, one on the
+PATH, one of uv's, or one of pyenv's.
 """
 
 from __future__ import annotations
@@ -10,9 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-import shutil
 import subprocess
-from typing import Iterator
 from pathlib import Path
 
 from . import Refusal
@@ -32,12 +29,18 @@ def find(version: str) -> Path:
     """A Python of `version` ("3.10"). Raises Refusal when there is none."""
     if not re.fullmatch(r"3\.\d+", version):
         raise Refusal(f"{version!r} is not the version of a Python, such as 3.10.")
-    for candidate in _candidates(version):
-        if (full(candidate) or "").startswith(f"{version}."):
-            return candidate
-    raise Refusal(
-        f"no Python {version} is on this machine, neither on the PATH as python{version} nor from pyenv or uv."
+    if version == running():
+        return Path(sys.executable)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    path = os.pathsep.join([os.environ.get("PATH", ""), *map(str, sorted(pyenv.glob("*/bin"), reverse=True))])
+    command = [sys.executable, "-m", "uv", "python", "find", "--system", "--no-project", "--no-python-downloads"]
+    done = subprocess.run(
+        [*command, f"cpython@{version}"], capture_output=True, text=True, env={**os.environ, "PATH": path}
     )
+    found = Path(done.stdout.strip())
+    if done.returncode or not (full(found) or "").startswith(f"{version}."):
+        raise Refusal(f"no Python {version} is on this machine, neither on the PATH nor from uv or pyenv.")
+    return found
 
 
 def available() -> list[str]:
@@ -61,18 +64,3 @@ def full(python: Path) -> str | None:
         return None
     version, _, implementation = done.stdout.strip().partition(" ")
     return version if done.returncode == 0 and implementation == "cpython" else None
-
-
-def _candidates(version: str) -> Iterator[Path]:
-    if version == running():
-        yield Path(sys.executable)
-    if on_path := shutil.which(f"python{version}"):
-        yield Path(on_path)
-    home = Path.home()
-    folders = (
-        (Path(os.environ.get("PYENV_ROOT") or home / ".pyenv") / "versions", f"{version}.*"),
-        (Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python"), f"cpython-{version}.*"),
-    )
-    for folder, pattern in folders:
-        for installed in sorted(folder.glob(pattern), reverse=True):
-            yield installed / "bin" / "python3"

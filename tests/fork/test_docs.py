@@ -6,12 +6,8 @@ from __future__ import annotations
 
 import re
 import copy
-import hmac
 import json
-import time
-import base64
 import shutil
-import hashlib
 import subprocess
 from typing import Any
 from pathlib import Path
@@ -24,6 +20,7 @@ import openai  # noqa: E402
 from forktools import Refusal, pages, blocks  # noqa: E402
 from openai.lib import background  # noqa: E402
 from openai.lib.background import CONTRACT, BackgroundResponseError, raise_on_failure  # noqa: E402
+from forktools.demo_payloads import signed  # noqa: E402
 from openai.lib.background.__main__ import document  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -70,64 +67,43 @@ def changed(**members: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_code_prints_what_the_page_shows(name: str) -> None:
-    results = list(blocks.run(ROOT / name))
+def test_page_code_prints_what_the_page_shows_but_for_what_is_written_down(name: str) -> None:
     wrong = [
         f"{name}:{one.block.line}: {one.problem or f'prints {one.printed!r}, the page shows {one.block.shown!r}'}"
-        for one in results
+        for one in blocks.run(ROOT / name)
         if one.problem or one.printed != (one.block.shown or "")
     ]
     assert not wrong, "\n".join(wrong)
-    assert results or all(block.reason for block in blocks.read(ROOT / name))
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_page_code_is_all_run_but_what_is_written_down(name: str) -> None:
-    left_out = {block.reason for block in blocks.read(ROOT / name) if block.reason is not None}
-    assert left_out <= LEFT_OUT.get(name, set())
+    assert {block.reason for block in blocks.read(ROOT / name)} - {None} <= LEFT_OUT.get(name, set())
 
 
 @pytest.mark.parametrize(
-    ("page", "problem", "printed"),
+    ("page", "reasons", "results"),
     [
-        pytest.param("```python\nprint(1)\n```\n\n```text\n1\n```\n", None, "1\n", id="prints"),
-        pytest.param("```python\nraise KeyError('x')\n```\n", "KeyError: 'x'", "", id="raises"),
-        pytest.param("<!-- setup\nx = 2\n-->\n```python\nprint(x)\n```\n", None, "2\n", id="setup"),
-        pytest.param(
-            "<!-- run: script -->\n```python\nimport sys\nsys.exit(3)\n```\n",
-            "exit code 3: no message",
-            "",
-            id="script",
-        ),
+        ("```python\nprint(1)\n```\n\n```text\n1\n```\n", [None], [("1\n", None)]),
+        ("```python\nx = 1\n```\n```py\nprint(x)\nraise KeyError(x)\n```\n", [None] * 2, [("", None), ("1\n", "KeyError: 1")]),
+        ("<!-- not run: needs a key -->\n```python\n1 / 0\n```\n", ["needs a key"], []),
+        ("```python\nimport no_such.one\n```\n```python\nimport json.decoder\n```\n", ["needs no_such", None], [("", None)]),
     ],
-)
-def test_block_gives_its_output_or_its_problem(tmp_path: Path, page: str, problem: str | None, printed: str) -> None:
+)  # fmt: skip
+def test_blocks_are_run_in_one_session_or_left_out_for_a_reason(
+    tmp_path: Path, page: str, reasons: list[str | None], results: list[tuple[str, str | None]]
+) -> None:
     (tmp_path / "page.md").write_text(page, encoding="utf-8")
-    (result,) = blocks.run(tmp_path / "page.md")
-    assert (result.problem, result.printed) == (problem, printed)
+    assert [block.reason for block in blocks.read(tmp_path / "page.md")] == reasons
+    assert [(one.printed, one.problem) for one in blocks.run(tmp_path / "page.md")] == results
 
 
-def test_block_that_is_not_run_needs_a_reason(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("<!-- not run: needs a key -->\n```python\n1 / 0\n```\n", encoding="utf-8")
-    (block,) = blocks.read(page)
-    assert block.reason == "needs a key" and list(blocks.run(page)) == []
-
-    page.write_text("<!-- not run: -->\n```python\n1 / 0\n```\n", encoding="utf-8")
-    with pytest.raises(Refusal, match="says nothing"):
-        blocks.read(page)
-
-
-def test_block_that_needs_what_is_not_installed_is_left_out(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("```python\nimport no_such.one\n```\n\n```python\nimport json.decoder\n```\n", encoding="utf-8")
-    assert [block.reason for block in blocks.read(page)] == ["needs no_such", None]
-
-
-@pytest.mark.parametrize("page", ["  ```python\n  1\n  ```\n", "```python title=x\n1\n```\n", "```python\n1\n"])
-def test_block_that_cannot_be_read_is_refused(tmp_path: Path, page: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("<!-- not run: -->\n```python\n1 / 0\n```\n", "says not why"),
+        *((page, "would not be run") for page in ("  ```python\n  1\n  ```\n", "```python x\n1\n```\n", "```python\n1\n")),
+    ],
+)  # fmt: skip
+def test_block_that_would_not_be_run_is_refused(tmp_path: Path, page: str, said: str) -> None:
     (tmp_path / "page.md").write_text(page, encoding="utf-8")
-    with pytest.raises(Refusal, match="would not be run"):
+    with pytest.raises(Refusal, match=said):
         blocks.read(tmp_path / "page.md")
 
 
@@ -140,26 +116,19 @@ def test_outputs_are_rewritten_where_they_differ(tmp_path: Path) -> None:
 # -- what the pages say
 
 
-def test_retry_recipe_is_short() -> None:
+def test_readme_and_its_recipe_are_short_and_name_no_release() -> None:
     (recipe,) = [block for block in blocks.read(ROOT / "README.md") if "def run_until_done" in block.code]
-    function = recipe.code.split("\n\n\n")[0]
-    assert len(function.splitlines()) <= 15
-
-
-def test_readme_is_short_and_names_no_release() -> None:
+    assert len(recipe.code.split("\n\n\n")[0].splitlines()) <= 15
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 260
     assert not re.search(r"\b[23]\.\d+\.\d+", text)
 
 
 def test_webhook_of_the_page_says_why_the_run_failed(monkeypatch: pytest.MonkeyPatch) -> None:
-    key = b"a secret of thirty-two bytes, ok"
     run = "resp_overloaded"
     sent = {"id": "evt_1", "object": "event", "created_at": 1, "type": "response.failed", "data": {"id": run}}
-    body, stamp = json.dumps(sent), str(int(time.time()))
-    signature = base64.b64encode(hmac.digest(key, f"msg_1.{stamp}.{body}".encode(), hashlib.sha256)).decode()
-    headers = {"webhook-id": "msg_1", "webhook-timestamp": stamp, "webhook-signature": f"v1,{signature}"}
-    monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", "whsec_" + base64.b64encode(key).decode())
+    body, headers, secret = signed(sent)
+    monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", secret)
 
     names: dict[str, Any] = {}
     running = blocks.run(ROOT / "background.md", names)
@@ -184,10 +153,6 @@ def test_page_shows_every_class_where_it_belongs(name: str) -> None:
 # -- what is generated
 
 
-def test_check_on_the_repository_finds_nothing() -> None:
-    assert pages.check(ROOT) == []
-
-
 @pytest.mark.parametrize(
     ("path", "old", "new", "said"),
     [
@@ -210,7 +175,8 @@ def test_check_on_a_copy_with_a_changed_row_names_it_until_it_is_rewritten(
     assert (copied / path).read_bytes() == (ROOT / path).read_bytes()
 
 
-def test_check_that_fails_names_the_command(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_names_the_command_where_it_fails(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pages.check(ROOT) == []
     (copied / pages.JSON).unlink()
     assert pages.main(["--check"], copied) == 1
     assert capsys.readouterr().out.splitlines() == [f"{pages.JSON}: missing", f"Run {pages.COMMAND}."]
@@ -310,36 +276,27 @@ def test_schema_is_one_and_accepts_the_json() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "value"),
+    "changes",
     [
-        (("contract_version",), "1.0"),
-        (("rules",), []),
-        (("rules", 0, "retryable"), "yes"),
-        (("rules", 0, "raised"), "RateLimitError"),
-        (("rules", 0, "equivalent"), "a RateLimitError"),
-        (("rules", 0, "kind"), "colour"),
-        (("rules", 0, "http_status"), 200),
-        (("rules", 0, "meaning"), ""),
-        (("rules", 0, "remark"), "new"),
-        (("endings", "failed"), "RateLimitError"),
-        (("endings", "completed"), True),
-        (("more",), 1),
+        {"contract_version": "1.0"},
+        {"rules": []},
+        {"more": 1},
+        *({"endings": {**CONTRACT_JSON["endings"], **wrong}} for wrong in ({"failed": "RateLimitError"}, {"completed": True})),
+        *({"rules": [{**CONTRACT_JSON["rules"][0], **wrong}]} for wrong in (
+            {"retryable": "yes"},
+            {"raised": "RateLimitError"},
+            {"equivalent": "a RateLimitError"},
+            {"kind": "colour"},
+            {"http_status": 200},
+            {"meaning": ""},
+            {"remark": "new"},
+            {"kind": "status", "key": "teapot"},
+        )),
     ],
-    ids=repr,
-)
-def test_schema_refuses_what_is_no_contract(place: tuple[Any, ...], value: object) -> None:
-    data: Any = copy.deepcopy(CONTRACT_JSON)
-    inner = data
-    for step in place[:-1]:
-        inner = inner[step]
-    inner[place[-1]] = value
-    assert list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(data))
-
-
-def test_schema_refuses_a_status_that_is_no_number() -> None:
-    data: Any = copy.deepcopy(CONTRACT_JSON)
-    data["rules"][0].update(kind="status", key="teapot")
-    assert list(jsonschema.Draft202012Validator(SCHEMA).iter_errors(data))
+    ids=lambda changes: str(changes)[-60:],
+)  # fmt: skip
+def test_schema_refuses_what_is_no_contract(changes: dict[str, Any]) -> None:
+    assert list(jsonschema.Draft202012Validator(SCHEMA).iter_errors({**CONTRACT_JSON, **changes}))
 
 
 ERRORS: list[dict[str, Any]] = [
@@ -355,18 +312,19 @@ ERRORS: list[dict[str, Any]] = [
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_node_program_comes_to_the_same_verdict() -> None:
+def test_node_program_comes_to_the_same_verdict_and_prints_it_for_a_code() -> None:
     program = ROOT / "examples/responses/background_errors.mjs"
+
+    def node(*arguments: str) -> Any:
+        done = subprocess.run(["node", *arguments], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
     script = f"""
         const {{ verdict }} = await import({json.dumps(program.as_uri())});
-        const errors = JSON.parse(process.argv[1]);
-        console.log(JSON.stringify(errors.map(verdict)));
+        console.log(JSON.stringify(JSON.parse(process.argv[1]).map(verdict)));
     """
-    command = ["node", "--input-type=module", "--eval", script, "--", json.dumps(ERRORS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    theirs = json.loads(done.stdout.splitlines()[-1])
-
+    theirs = node("--input-type=module", "--eval", script, "--", json.dumps(ERRORS))
     ours: list[dict[str, Any]] = []
     for error in ERRORS:
         with pytest.raises(BackgroundResponseError) as caught:
@@ -374,10 +332,5 @@ def test_node_program_comes_to_the_same_verdict() -> None:
         ours.append({"raised": type(caught.value).__name__, "retryable": caught.value.retryable})
     assert [pair for pair in zip(ERRORS, theirs, ours, strict=True) if pair[1] != pair[2]] == []
 
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_node_program_prints_class_and_retryable_for_a_code() -> None:
-    program = str(ROOT / "examples/responses/background_errors.mjs")
-    done = subprocess.run(["node", program, "server_error"], capture_output=True, text=True, timeout=60)
-    assert json.loads(done.stdout) == {"raised": "BackgroundInternalServerError", "retryable": True}
-    assert len(Path(program).read_text(encoding="utf-8").splitlines()) <= 25
+    assert node(str(program), "server_error") == {"raised": "BackgroundInternalServerError", "retryable": True}
+    assert len(program.read_text(encoding="utf-8").splitlines()) <= 25

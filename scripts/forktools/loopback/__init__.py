@@ -18,7 +18,7 @@ already. Every name in `CATALOGUE` is also an id: `resp_<name>`.
 from ._api import Run
 from ._faults import Fault, Request, FaultHook
 from ._server import Loopback
-from ._payloads import cut, sse, sized, usage, message, response, events_of
+from ._payloads import cut, sse, sized, usage, message, response
 from ._scenarios import CATALOGUE, Scenario
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "Run",
     "Scenario",
     "cut",
-    "events_of",
     "message",
     "response",
     "sized",

@@ -7,6 +7,7 @@ of parsing it is realistic, and hits the asked size to the byte.
 
 from __future__ import annotations
 
+import re
 import json
 import random
 from typing import Any
@@ -17,12 +18,7 @@ JSON = dict[str, Any]
 CREATED_AT = 1_790_000_000
 MODEL = "gpt-5.6"
 
-_TERMINAL_EVENTS = {
-    "completed": "response.completed",
-    "failed": "response.failed",
-    "incomplete": "response.incomplete",
-    "cancelled": "response.cancelled",
-}
+_TERMINAL = ("completed", "failed", "incomplete", "cancelled")
 
 
 def dumps(payload: object) -> bytes:
@@ -117,11 +113,11 @@ def sized(payload: Mapping[str, Any], size: int) -> JSON:
     return grown
 
 
-def events_of(ending: Mapping[str, Any], *, started: Mapping[str, Any], deltas: int | None = None) -> Iterator[JSON]:
+def events_of(ending: Mapping[str, Any], *, started: Mapping[str, Any]) -> Iterator[JSON]:
     """The server-sent events of a run that ends as `ending`; numbered from 0.
 
-    `started` is the Response while it was queued. Text is sent in `deltas` pieces per message (default: one a word).
-    A Response without a status that is known ends its stream with no terminal event, as a broken server would.
+    `started` is the Response while it was queued. Text is sent word by word. A Response without a status that is known
+    ends its stream with no terminal event, as a broken server would.
     """
     number = 0
 
@@ -139,18 +135,16 @@ def events_of(ending: Mapping[str, Any], *, started: Mapping[str, Any], deltas: 
         where: JSON = {"output_index": index, "item_id": item["id"], "content_index": 0}
         part = item["content"][0]
         empty: JSON = {**part, "text": "", "annotations": []}
-        yield event(
-            "response.output_item.added", output_index=index, item={**item, "status": "in_progress", "content": []}
-        )
+        begun: JSON = {**item, "status": "in_progress", "content": []}
+        yield event("response.output_item.added", output_index=index, item=begun)
         yield event("response.content_part.added", **where, part=empty)
-        for piece in _pieces(part["text"], deltas):
-            yield event("response.output_text.delta", **where, delta=piece, logprobs=[])
+        for word in re.findall(r"\S+\s*", part["text"]):
+            yield event("response.output_text.delta", **where, delta=word, logprobs=[])
         yield event("response.output_text.done", **where, text=part["text"], logprobs=[])
         yield event("response.content_part.done", **where, part=part)
         yield event("response.output_item.done", output_index=index, item=item)
-    terminal = _TERMINAL_EVENTS.get(str(ending.get("status")))
-    if terminal is not None:
-        yield event(terminal, response=dict(ending))
+    if ending.get("status") in _TERMINAL:
+        yield event(f"response.{ending['status']}", response=dict(ending))
 
 
 def sse(event: Mapping[str, Any]) -> bytes:
@@ -170,14 +164,6 @@ def cut(data: bytes, seed: int, *, longest: int = 48) -> list[bytes]:
         pieces.append(data[start:end])
         start = end
     return pieces
-
-
-def _pieces(text: str, count: int | None) -> list[str]:
-    if count is None:
-        words = text.split(" ")
-        return [word + " " for word in words[:-1]] + words[-1:]
-    # Exactly `count` deltas whatever the text: some may be empty when it is short, which the API does too.
-    return [text[len(text) * n // count : len(text) * (n + 1) // count] for n in range(count)]
 
 
 def _function_tool(number: int) -> JSON:

@@ -13,7 +13,7 @@ import asyncio
 import threading
 from types import TracebackType
 from collections import Counter
-from collections.abc import Mapping, Callable
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -91,14 +91,6 @@ class Loopback:
         """The state of a run, to look at. Raises KeyError when there is none of that id."""
         return self._api.runs[response_id]
 
-    def refuse(self) -> None:
-        """From now on new connections are refused; the port stays ours and open connections stay open."""
-        self._call(self._stop_listening)
-
-    def accept(self) -> None:
-        """Undoes one `refuse`."""
-        self._call(self._listen_again)
-
     # -- its life
 
     def start(self) -> Loopback:
@@ -107,7 +99,7 @@ class Loopback:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="loopback", daemon=True)
         self._thread.start()
-        self._call(self._begin)
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
         return self
 
     def stop(self) -> None:
@@ -129,15 +121,6 @@ class Loopback:
         if error is None and self._problem is not None:
             raise self._problem
 
-    def _call(self, what: Callable[[], None]) -> None:
-        if self._thread is None or self._thread is threading.current_thread():
-            raise RuntimeError("not before the start, nor from a fault hook: return Fault.refuse() instead")
-
-        async def call() -> None:
-            what()
-
-        asyncio.run_coroutine_threadsafe(call(), self._loop).result()
-
     # -- the port
     #
     # Not asyncio's own server: on Python 3.11 it loses a connection whose acceptance is under way when it is closed.
@@ -155,7 +138,7 @@ class Loopback:
         self._port = port.getsockname()[1]
         return port
 
-    def _begin(self) -> None:
+    async def _open(self) -> None:
         # A request whose client has gone is not waited for: it may be one that hangs.
         self._http = web.Server(self._handle, handler_cancellation=True, access_log=None)
         self._listen()
@@ -175,15 +158,16 @@ class Loopback:
         self._accepted.add(task)
         task.add_done_callback(self._accepted.discard)
 
-    def _stop_listening(self) -> None:
+    def _refuse_for(self, seconds: float) -> None:
         self._refusals += 1
         if self._refusals == 1:
             self._loop.remove_reader(self._socket)
             self._socket.close()
             self._socket = self._bound()
+        self._loop.call_later(seconds, self._listen_again)
 
     def _listen_again(self) -> None:
-        self._refusals = max(0, self._refusals - 1)
+        self._refusals -= 1
         if self._refusals == 0:
             self._listen()
 
@@ -242,8 +226,7 @@ class Loopback:
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             transport.abort()
             if fault.kind == "refuse":
-                self._stop_listening()
-                self._loop.call_later(fault.seconds, self._listen_again)
+                self._refuse_for(fault.seconds)
         elif fault.kind == "raw":
             for place in range(len(fault.body)):
                 transport.write(fault.body[place : place + 1])
