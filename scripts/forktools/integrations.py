@@ -2,13 +2,12 @@
 
 Promises: both hold the packages of requirements/integrations.txt, the same versions of everything, and differ in
 nothing but `openai`: in one the wheel that this repository builds, in the other the pinned release. Made again when
-something changed that goes into them. Where Redis is missing, Debian's is installed if this is root; else it is said
-what to install, and the tests that need it are skipped.
+something changed that goes into them. No package manager of the system is called: servers are taken from the PATH, or
+from a wheel where one brings them, and the tests that need one which is in neither are skipped and say so.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import shutil
 import hashlib
@@ -33,7 +32,6 @@ def main() -> int:
         if not STAMP.is_file() or STAMP.read_text(encoding="utf-8") != state:
             _make()
             STAMP.write_text(state, encoding="utf-8")
-        _redis()
     except Refusal as refusal:
         print(f"integrations: {refusal}", file=sys.stderr)
         return 1
@@ -72,18 +70,6 @@ def _uv(*arguments: str) -> str:
     if done.returncode:
         raise Refusal(f"uv {arguments[0]} failed.")
     return done.stdout
-
-
-def _redis() -> None:
-    if shutil.which("redis-server"):
-        return
-    if os.name == "posix" and os.geteuid() == 0 and shutil.which("apt-get"):
-        print("integrations: installing redis-server", file=sys.stderr, flush=True)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for arguments in (["update"], ["install", "-y", "--no-install-recommends", "redis-server"]):
-            subprocess.run(["apt-get", "-qq", *arguments], env=environment, stdout=subprocess.DEVNULL)
-    if not shutil.which("redis-server"):
-        print("integrations: no redis-server here, so the tests with Celery are skipped", file=sys.stderr, flush=True)
 
 
 def _state() -> str:
