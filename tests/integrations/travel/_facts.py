@@ -10,6 +10,9 @@ import pydantic
 _STAYS = frozenset({"request", "response", "unsent_messages", "unsent_frames"})
 """Read apart, or (what a WebSocket could not send is the user's input) left behind on purpose."""
 
+NOT_IN_JSON = frozenset({"background_response", "body", "output_text", "request", "response"})
+"""What `to_dict()` leaves out on purpose: the output, and the exchange."""
+
 _ANSWER = ("id", "status", "model", "created_at", "error", "incomplete_details", "output", "usage")
 
 

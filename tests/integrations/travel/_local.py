@@ -1,4 +1,4 @@
-"""The ways that need nothing but Python: pickle, copy, JSON and the two kinds of process pool.
+"""The ways that need no server: pickle, with tblib and without, copy, JSON, and the three kinds of process pool.
 
 Promises: each function takes the name of an error and returns a `Cell`; none of them hangs, whatever the pool does.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import copyreg
 import threading
 import multiprocessing
 from typing import Any, Callable, Generator, NamedTuple
@@ -17,7 +18,7 @@ from concurrent.futures import TimeoutError as FutureTimeout, ProcessPoolExecuto
 from multiprocessing.reduction import ForkingPickler
 from concurrent.futures.process import BrokenProcessPool
 
-from ._facts import facts, losses
+from ._facts import NOT_IN_JSON, facts, losses
 from ._subjects import make, scan, throw
 
 WHOLE = "whole"
@@ -36,13 +37,13 @@ def _sent(name: str) -> dict[str, Any]:
     return facts(make(name))
 
 
-def judged(name: str, arrived: BaseException, leaks: list[str]) -> Cell:
-    """The cell for an error that arrived as `arrived`."""
+def judged(name: str, arrived: BaseException, leaks: list[str], *, apart_from: frozenset[str] = frozenset()) -> Cell:
+    """The cell for an error that arrived as `arrived`; `apart_from` are the facts that the way does not promise."""
     sent = _sent(name)
     received = facts(arrived)
     if sent["class"] != received["class"]:
         return Cell(f"becomes {type(arrived).__name__}", leaks)
-    lost = losses(sent, received)
+    lost = [fact for fact in losses(sent, received) if fact not in apart_from]
     return Cell(f"without {', '.join(lost)}" if lost else WHOLE, leaks)
 
 
@@ -67,6 +68,28 @@ def pickled(name: str) -> Cell:
     return cells[0]
 
 
+def with_tblib(name: str) -> Cell:
+    """As tblib pickles an error and what it came from, tracebacks included. Installed for this error alone."""
+    from tblib import pickling_support
+
+    error = make(name)
+    before = facts(error), {**vars(error)}, error.__cause__, error.__context__, error.__traceback__
+    registered = {**copyreg.dispatch_table}
+    try:
+        pickling_support.install(error)
+        data = pickle.dumps(error)
+        arrived: BaseException = pickle.loads(data)
+    except Exception as problem:
+        return Cell(f"fails: {type(problem).__name__}", [])
+    finally:
+        copyreg.dispatch_table.clear()
+        copyreg.dispatch_table.update(registered)
+    if before != (facts(error), vars(error), error.__cause__, error.__context__, error.__traceback__):
+        return Cell("changes the live error", scan(data))
+    assert arrived.__traceback__ is not None
+    return judged(name, arrived, scan(data))
+
+
 def _copied(copier: Callable[[Any], Any]) -> Callable[[str], Cell]:
     def way(name: str) -> Cell:
         try:
@@ -83,7 +106,8 @@ def through_json(name: str) -> Cell:
     if not hasattr(error, "to_dict"):
         return Cell("", [])
     text = json.dumps(error.to_dict(), allow_nan=False)
-    return judged(name, type(error).from_dict(json.loads(text)), scan(text.encode()))
+    arrived = type(error).from_dict(json.loads(text))
+    return judged(name, arrived, scan(text.encode()), apart_from=NOT_IN_JSON)
 
 
 @contextmanager
@@ -180,6 +204,22 @@ class _Pools:
         raise AssertionError("Expected an error but received a result")
 
 
+def through_joblib(name: str) -> Cell:
+    """`Parallel`, whose workers are loky's; it starts new ones after an error that has broken them."""
+    from joblib import Parallel, delayed
+
+    with _wiretap() as heard:
+        try:
+            Parallel(n_jobs=2, timeout=PATIENCE)([delayed(throw)(name)])
+        except Exception as error:
+            arrived = error
+        else:
+            raise AssertionError("Expected an error but received a result")
+    if isinstance(arrived, BrokenProcessPool):
+        return Cell("breaks the pool", scan(heard))
+    return judged(name, arrived, scan(heard))
+
+
 def measure(names: list[str]) -> dict[str, dict[str, Cell]]:
     """Every local way for every error: `{name: {way: cell}}`."""
     pools: dict[str, Any] = {
@@ -190,13 +230,18 @@ def measure(names: list[str]) -> dict[str, dict[str, Cell]]:
     }
     ways: dict[str, Callable[[str], Cell]] = {
         "pickle": pickled,
+        "tblib": with_tblib,
         "copy": _copied(copy.copy),
         "deepcopy": _copied(copy.deepcopy),
         "JSON": through_json,
         **pools,
+        "joblib": through_joblib,
     }
     try:
         return {name: {way: call(name) for way, call in ways.items()} for name in names}
     finally:
         for pool in pools.values():
             pool.close()
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True)

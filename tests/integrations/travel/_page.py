@@ -10,9 +10,12 @@ from forktools import ROOT
 PAGE = ROOT / "docs" / "travel.md"
 
 Cells = Mapping[str, Mapping[str, Any]]
+OWN = {"own", "own_stock"}
+"""The runs about a program's own exceptions; one table shows both."""
 
 _WAYS = {
     "pickle": "pickle 0–5",
+    "tblib": "with tblib",
     "copy": "copy",
     "deepcopy": "deepcopy",
     "JSON": "`to_dict`, JSON",
@@ -20,6 +23,7 @@ _WAYS = {
     "ProcessPoolExecutor, fork": "`ProcessPoolExecutor`, fork",
     "multiprocessing.Pool, spawn": "`multiprocessing.Pool`, spawn",
     "multiprocessing.Pool, fork": "`multiprocessing.Pool`, fork",
+    "joblib": "joblib",
     "Celery, pickle": "Celery, pickle",
     "Celery, json": "Celery, JSON",
     "Dask": "Dask",
@@ -29,7 +33,8 @@ _BLOCK = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- /measured -->)", re.D
 
 def written(text: str, measured: Mapping[str, Cells]) -> str:
     """The page with its tables as measured now."""
-    made = {name: table(cells) for name, cells in measured.items()}
+    made = {name: table(cells) for name, cells in measured.items() if name not in OWN}
+    made["own"] = own_table(measured["own_stock"], measured["own"])
     made["versions"] = versions()
     return _BLOCK.sub(lambda match: f"{match[1]}{made[match[2]]}{match[3]}", text)
 
@@ -50,9 +55,28 @@ def table(cells: Cells) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def own_table(stock: Cells, fork: Cells) -> str:
+    """What each probe came to, below each of the two classes, without the patch and with it."""
+    families = list(dict.fromkeys(way.partition(", ")[2] for row in stock.values() for way in row))
+    heads = [f"`{family}`{patch}" for family in families for patch in (" on stock", " here")]
+    lines = [["below", *heads], ["---"] * (len(heads) + 1)]
+    for probe in stock:
+        lines.append([probe, *(_ways(run[probe], family) for family in families for run in (stock, fork))])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _ways(row: Mapping[str, str], family: str) -> str:
+    found = {way.partition(", ")[0]: outcome for way, outcome in row.items() if way.endswith(family)}
+    if len(set(found.values())) == 1:
+        return found["copy"]
+    return ", ".join(f"{way}: {outcome}" for way, outcome in found.items())
+
+
 def versions() -> str:
     """What was run, from the pins."""
-    pins = re.findall(r"^(\S+)==(\S+)", (ROOT / "requirements" / "integrations.txt").read_text("utf-8"), re.MULTILINE)
+    pins = re.findall(
+        r"^(\S+)==([^\s;]+)", (ROOT / "requirements" / "integrations.txt").read_text("utf-8"), re.MULTILINE
+    )
     return ", ".join(f"{name.partition('[')[0]} {version}" for name, version in pins) + ".\n"
 
 

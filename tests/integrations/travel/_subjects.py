@@ -77,7 +77,7 @@ def _answering(status: int, body: Any) -> Callable[[httpx2.Request], httpx2.Resp
     )
 
 
-def _exchange(status: int, body: Any) -> httpx2.Response:
+def exchange(status: int, body: Any) -> httpx2.Response:
     request = httpx2.Request(
         "POST",
         f"https://user:{PLANTED['password']}@background.test/token?signature={PLANTED['query secret']}",
@@ -144,9 +144,9 @@ _STOCK: dict[str, Callable[[], Any]] = {
         _answering(200, {"id": [RESPONSE_ID]}), _strict_response_validation=True
     ),
     "OAuthError": lambda: _throw(
-        openai.OAuthError(response=_exchange(401, {}), body={"error": "invalid_grant", "error_description": "No."})
+        openai.OAuthError(response=exchange(401, {}), body={"error": "invalid_grant", "error_description": "No."})
     ),
-    "SubjectTokenProviderError": lambda: _throw(SubjectTokenProviderError("No token.", response=_exchange(500, {}))),
+    "SubjectTokenProviderError": lambda: _throw(SubjectTokenProviderError("No token.", response=exchange(500, {}))),
     "LengthFinishReasonError": lambda: _parse("length"),
     "ContentFilterFinishReasonError": lambda: _parse("content_filter"),
     "WebSocketConnectionClosedError": lambda: _throw(
