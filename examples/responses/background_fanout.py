@@ -20,7 +20,6 @@ from functools import partial
 from collections import Counter
 
 import anyio
-from anyio.abc import TaskGroup
 from rich.table import Table
 from rich.console import Console
 from rich.progress import Progress, TimeElapsedColumn, MofNCompleteColumn
@@ -111,23 +110,24 @@ async def run_all(journal: Journal, jobs: list[int], *, at_once: int, cancel_aba
         progress.add_task("runs", total=len(jobs))
         remaining = iter(jobs)
         async with anyio.create_task_group() as watching:
-            watching.start_soon(partial(stop_at_interrupt, watching))
             async with anyio.create_task_group() as tasks:
+                watching.start_soon(stop_at_interrupt, tasks.cancel_scope)
                 for _ in range(at_once):
                     tasks.start_soon(work, journal, remaining, progress)
             watching.cancel_scope.cancel()
-    abandoned = [job for job in jobs if journal.at(job, RUNNING)]
-    if cancel_abandoned:
+    if cancel_abandoned and tasks.cancel_scope.cancel_called:
         with anyio.CancelScope(shield=True):
-            async with anyio.create_task_group() as tasks:
-                for job in abandoned:
-                    tasks.start_soon(cancel, journal, job)
+            async with anyio.create_task_group() as cancelling:
+                for job in jobs:
+                    if journal.at(job, RUNNING):
+                        cancelling.start_soon(cancel, journal, job)
 
 
-async def stop_at_interrupt(tasks: TaskGroup) -> None:
+async def stop_at_interrupt(scope: anyio.CancelScope) -> None:
     with anyio.open_signal_receiver(signal.SIGINT) as signals:
         async for _ in signals:
-            tasks.cancel_scope.cancel()
+            scope.cancel()
+            return
 
 
 def endings(journal: Journal) -> Table:
