@@ -21,7 +21,7 @@ import httpx2
 import pytest
 
 import openai
-from openai import OpenAI, APIError, RateLimitError, APITimeoutError, APIConnectionError
+from openai import OpenAI, APIError, OpenAIError, RateLimitError, APITimeoutError, APIConnectionError
 
 SECRETS = (b"sk-planted", b"planted-cookie", b"planted-query", b"planted-prompt", b"planted-password")
 STATUSES = {
@@ -355,6 +355,20 @@ def test_notes_args_and_attributes_of_any_type_are_kept(form: str) -> None:
     again = FORMS[form](error)
     assert again.args[:2] == error.args[:2] and repr(again.args[2]) == repr(error.args[2])
     assert (again.__notes__, again.extra) == (["seen by worker 3"], error.extra)
+
+
+class OfAnotherFamily(OpenAIError):
+    pass
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_exception_that_is_no_api_error_is_left_to_python(form: str) -> None:
+    error = OfAnotherFamily(b"payload", datetime.date(2026, 1, 2), KeyError("inner"))
+    again = FORMS[form](error)
+    assert type(again) is OfAnotherFamily and repr(again.args) == repr(error.args)
+    for hook in ("__reduce__", "__reduce_ex__"):
+        assert getattr(OfAnotherFamily, hook) is getattr(Exception, hook)
+    assert not hasattr(OfAnotherFamily, "__copy__") and not hasattr(OfAnotherFamily, "__deepcopy__")
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
