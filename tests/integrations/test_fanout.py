@@ -104,6 +104,17 @@ def test_interrupted_fanout_cancels_what_it_abandons_once(server: Loopback, fano
     assert server.cancels == dict.fromkeys(abandoned, 1)
 
 
+def test_killed_fanout_creates_no_run_twice(server: Loopback, fanout: Fanout) -> None:
+    server.faults = at_create(90, lambda: os.kill(fanout.pid, signal.SIGKILL))
+    code, _ = fanout.run()
+    assert code == -signal.SIGKILL
+    code, _ = fanout.run()
+    asked = Counter(request.json["input"] for request in server.logged("create"))
+    unknown = fanout.endings()["creating"]  # were on their way; a person decides
+    assert (code, set(asked.values())) == (1, {1})
+    assert unknown >= 1 and len(fanout.ids()) == RUNS - unknown
+
+
 def test_run_whose_create_was_not_answered_is_not_created_again(server: Loopback, fanout: Fanout) -> None:
     server.faults = at_create(7, lambda: Fault.close(0.5))
     code, _ = fanout.run()
