@@ -40,9 +40,10 @@ class Clone:
     def run(self, *command: str) -> tuple[int, str]:
         path = f"{self.root / 'bin'}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "GH_TOKEN": "secret", "SAID": str(self.root / "said")}
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        done = subprocess.run(command, cwd=self.root, env=environment, **options)  # pyright: ignore
-        return done.returncode, str(done.stdout)  # pyright: ignore
+        done = subprocess.run(
+            command, cwd=self.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        return done.returncode, done.stdout
 
     @property
     def said(self) -> str:
