@@ -213,6 +213,49 @@ def test_uv_pip_git_url_installs(repository: Path, tmp_path: Path) -> None:
     run(UV, "pip", "check", "--python", python, cwd=tmp_path)
 
 
+WHICH = "from importlib.metadata import version; print('openai==' + version('openai'))"
+
+
+def published(folder: Path, release: str) -> Path:
+    """An index with one wheel in it: a release of upstream's that is newer than the fork."""
+    info = f"openai-{release}.dist-info"
+    files = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: openai\nVersion: {release}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD"))
+    folder.mkdir()
+    with zipfile.ZipFile(folder / f"openai-{release}-py3-none-any.whl", "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return folder
+
+
+@pytest.mark.parametrize("front_end", ["pip", "uv"])
+def test_constraint_keeps_the_fork_where_an_upgrade_replaces_it(
+    repository: Path, tmp_path: Path, front_end: str
+) -> None:
+    assert WHICH in (ROOT / "README.md").read_text(encoding="utf-8")
+    python = environment(tmp_path / "env")
+    tag = f"v{PLAN.version}"  # as .ci/tag publishes it
+    tagged = clone(repository, tmp_path / "tagged")
+    run("git", "tag", tag, cwd=tagged)
+
+    command = [python, "-m", "pip"] if front_end == "pip" else [UV, "pip"]
+    target = [] if front_end == "pip" else ["--python", python]
+
+    def install(*arguments: str | Path) -> str:
+        run(*command, "install", "--quiet", "--no-deps", *target, *arguments, cwd=tmp_path)
+        return run(python, "-c", WHICH, cwd=tmp_path).strip()
+
+    fork = install(f"git+file://{tagged}@{tag}")
+    assert fork == f"openai=={PLAN.version}"
+    (tmp_path / "fork.txt").write_text(fork)
+    upgrade = ("--upgrade", "openai", "--no-index", "--find-links", published(tmp_path / "index", "99.0.0"))
+    assert install(*upgrade, "-c", "fork.txt") == fork
+    assert install(*upgrade) == "openai==99.0.0"
+
+
 def test_uv_project_beside_langchain_openai_installs(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "caller"\nversion = "0"\nrequires-python = ">=3.10"\n'
@@ -220,6 +263,7 @@ def test_uv_project_beside_langchain_openai_installs(repository: Path, tmp_path:
         f'[tool.uv.sources]\nopenai = {{ git = "file://{repository}" }}\n'
     )
     run(UV, "sync", "--quiet", "--python", sys.executable, cwd=tmp_path)
+    run(UV, "sync", "--quiet", "--upgrade", "--python", sys.executable, cwd=tmp_path)
     python = tmp_path / ".venv" / "bin" / "python"
     assert run(python, "-c", SHOW, cwd=tmp_path).split()[:2] == [PLAN.upstream, PLAN.version]
     run(python, "-c", "from langchain_openai import ChatOpenAI", cwd=tmp_path)
