@@ -17,11 +17,12 @@ from dataclasses import replace
 from collections.abc import Mapping, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import httpx2
 import pytest
 
 from openai import OpenAI, AsyncOpenAI, OpenAIError, APIConnectionError, AuthenticationError, DefaultAioHttpClient
-from forktools.loopback import CATALOGUE, Fault, Request, Loopback, Scenario
+from forktools.loopback import CATALOGUE, Fault, Request, Loopback
 from openai.lib.background import BackgroundResponseError, BackgroundPollTimeoutError, raise_on_failure
 
 # httpx2 and httpx leave the transport of a connection that was reset to the garbage collector; stock does so too.
@@ -31,14 +32,19 @@ SYNC_RUNS, ASYNC_RUNS = 400, 600
 IN_A_ROW = 4  # faults that one run may meet before an answer comes through
 SHORT = 0.002  # seconds that a pause lasts here at most
 
+OK = b"HTTP/1.1 200 OK\r\n"
 FAULTS: dict[str, Callable[[], Fault]] = {
     "reset": Fault.reset,
     "refuse": lambda: Fault.refuse(0.02),
     "close": lambda: Fault.close(0.5),
     "close_early": lambda: Fault.close(0),
     "truncate": lambda: Fault.truncate(0.5),
-    "truncate_late": lambda: Fault.truncate(0.99),
     "empty": lambda: Fault.truncate(0),
+    "no_http": lambda: Fault.raw(b"nonsense\r\n\r\n"),
+    "bad_header": lambda: Fault.raw(OK + b"no colon\r\n\r\n"),
+    "bad_chunk": lambda: Fault.raw(OK + b"transfer-encoding: chunked\r\n\r\nzz\r\n"),
+    "short": lambda: Fault.raw(OK + b"content-length: 99\r\n\r\n{"),
+    "truncate_late": lambda: Fault.truncate(0.99),
     "html": Fault.html,
     "html_502": lambda: Fault.html(502),
     "not_found": Fault.not_found,
@@ -47,6 +53,10 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     "429_ms": lambda: Fault.status(429, headers={"retry-after-ms": "50"}),
     "503_date": lambda: Fault.status(503, retry_after="Thu, 01 Jan 2015 00:00:00 GMT"),
 }
+HANGS: dict[str, Callable[[], Fault]] = {"hang": Fault.hang, "hang_midway": lambda: Fault.hang(0.5)}
+# What is said in HTTP is one client's matter; what breaks the connection is a matter of the library that holds it.
+WIRE = [*list(FAULTS)[:10], *HANGS]
+LIBRARIES = ("httpx2", "httpx", "aiohttp")
 HANG_EVERY = 150  # one request in so many is never answered: each costs the whole time-out of a poll
 
 
@@ -92,6 +102,7 @@ def expected(name: str) -> str:
 
 
 EXPECTED = {name: expected(name) for name in CATALOGUE}
+assert len(set(EXPECTED.values())) > 8
 
 
 def names(count: int, chaos: Chaos) -> list[str]:
@@ -116,22 +127,21 @@ def check(server: Loopback, chaos: Chaos, chosen: list[str], ended: list[tuple[s
     assert sum(chaos.met.values()) > len(chosen)
 
 
-def shorten(client: OpenAI, most: float) -> None:
-    """Let no pause of this client's waits last longer."""
+def shorten(client: OpenAI | AsyncOpenAI, most: float) -> None:
+    """Let no pause of this client's waits, nor of its retries, last longer."""
 
     def pause(seconds: float) -> None:
         time.sleep(min(seconds, most))
 
-    setattr(client.responses, "_sleep", pause)  # noqa: B010  (a method, to the type checkers)
-
-
-def ashorten(client: AsyncOpenAI, most: float) -> None:
-    """As `shorten`."""
-
-    async def pause(seconds: float) -> None:
+    async def apause(seconds: float) -> None:
         await asyncio.sleep(min(seconds, most))
 
-    setattr(client.responses, "_sleep", pause)  # noqa: B010
+    def before_a_retry(*_: object) -> float:
+        return most
+
+    # Methods, to the type checkers.
+    setattr(client.responses, "_sleep", pause if isinstance(client, OpenAI) else apause)  # noqa: B010
+    setattr(client, "_calculate_retry_timeout", before_a_retry)  # noqa: B010
 
 
 def create(server: Loopback, chosen: list[str]) -> list[str]:
@@ -143,6 +153,12 @@ def create(server: Loopback, chosen: list[str]) -> list[str]:
         ]
 
 
+def judged(response_id: str, outcome: Any) -> tuple[str, Any, str]:
+    if isinstance(outcome, BackgroundResponseError):
+        return response_id, outcome.response_id, type(outcome).__name__
+    return response_id, outcome.id, str(outcome.status)
+
+
 def test_poll_sync_under_every_fault_loses_no_run() -> None:
     chaos = Chaos(seed())
     chosen = names(SYNC_RUNS, chaos)
@@ -152,26 +168,24 @@ def test_poll_sync_under_every_fault_loses_no_run() -> None:
 
         def one(response_id: str) -> tuple[str, Any, str]:
             try:
-                response = client.responses.poll(response_id, raise_on_failure=True, timeout=0.5)
+                return judged(response_id, client.responses.poll(response_id, raise_on_failure=True, timeout=0.5))
             except BackgroundResponseError as error:
-                return response_id, error.response_id, type(error).__name__
-            return response_id, response.id, str(response.status)
+                return judged(response_id, error)
 
         with ThreadPoolExecutor(8) as pool:
             ended = list(pool.map(one, ids))
         check(server, chaos, chosen, ended)
 
 
-@pytest.mark.parametrize("library", ["httpx2", "httpx", "aiohttp"])
+@pytest.mark.parametrize("library", LIBRARIES)
 async def test_poll_async_under_every_fault_loses_no_run(library: str) -> None:
     chaos = Chaos(seed())
     chosen = names(ASYNC_RUNS // 3, chaos)
     with Loopback(faults=chaos) as server:
         ids = create(server, chosen)
-        async with AsyncOpenAI(
-            base_url=server.base_url, api_key="x", max_retries=3, http_client=http_client(library)
-        ) as client:
-            ashorten(client, SHORT)
+        http = http_client(library)
+        async with AsyncOpenAI(base_url=server.base_url, api_key="x", max_retries=3, http_client=http) as client:
+            shorten(client, SHORT)
 
             # The pools of httpx2 and httpx take quadratic time in what queues for a connection, on stock too.
             gate = asyncio.Semaphore(25)
@@ -179,39 +193,30 @@ async def test_poll_async_under_every_fault_loses_no_run(library: str) -> None:
             async def one(response_id: str) -> tuple[str, Any, str]:
                 async with gate:
                     try:
-                        response = await client.responses.poll(response_id, raise_on_failure=True, timeout=0.5)
+                        ended = await client.responses.poll(response_id, raise_on_failure=True, timeout=0.5)
                     except BackgroundResponseError as error:
-                        return response_id, error.response_id, type(error).__name__
-                    return response_id, response.id, str(response.status)
+                        return judged(response_id, error)
+                    return judged(response_id, ended)
 
             ended = await asyncio.gather(*map(one, ids))
         check(server, chaos, chosen, list(ended))
 
 
 def http_client(library: str) -> Any:
-    if library == "aiohttp":
-        pytest.importorskip("aiohttp")
-        return DefaultAioHttpClient()
-    if library == "httpx":
-        httpx: Any = pytest.importorskip("httpx")
-        return httpx.AsyncClient()
-    return None
+    made: dict[str, Callable[[], Any]] = {"aiohttp": DefaultAioHttpClient, "httpx": httpx.AsyncClient}
+    return made.get(library, lambda: None)()
 
 
 # -- each fault alone, so that a failure above has a name
 
 
-# What is said in HTTP is one client's matter; what breaks the connection is a matter of the library that holds it.
-WIRE = ["reset", "refuse", "close", "close_early", "truncate", "empty", "hang", "hang_midway"]
-
-
 @pytest.mark.parametrize(
     ("name", "library"),
-    [(name, library) for name in WIRE for library in ("httpx2", "httpx", "aiohttp")]
+    [(name, library) for name in WIRE for library in LIBRARIES]
     + [(name, "httpx2") for name in FAULTS if name not in WIRE],
 )
 async def test_poll_over_http_bears_the_fault(name: str, library: str) -> None:
-    made = {**FAULTS, "hang": Fault.hang, "hang_midway": lambda: Fault.hang(0.5)}[name]
+    made = {**FAULTS, **HANGS}[name]
 
     def faults(request: Request) -> Fault | None:
         return made() if request.poll in (2, 3) else None
@@ -222,7 +227,7 @@ async def test_poll_over_http_bears_the_fault(name: str, library: str) -> None:
         async with AsyncOpenAI(  # without retries of its own, so that the wait sees every fault
             base_url=server.base_url, api_key="x", max_retries=0, http_client=http_client(library)
         ) as client:
-            ashorten(client, 0.05)
+            shorten(client, 0.05)
             response = await client.responses.poll(
                 response_id, timeout=0.2, max_wait_seconds=60, on_poll=lambda _number, status, _s: told.append(status)
             )
@@ -235,7 +240,7 @@ async def test_poll_over_http_bears_the_fault(name: str, library: str) -> None:
         assert len(told) >= (3 if repeats else 4)
 
 
-@pytest.mark.parametrize("library", ["httpx2", "httpx", "aiohttp"])
+@pytest.mark.parametrize("library", LIBRARIES)
 async def test_poll_whose_time_is_up_during_a_fault_says_which(library: str) -> None:
     with Loopback(faults=lambda _request: Fault.reset()) as server:
         async with AsyncOpenAI(base_url=server.base_url, api_key="x", http_client=http_client(library)) as client:
@@ -246,13 +251,12 @@ async def test_poll_whose_time_is_up_during_a_fault_says_which(library: str) -> 
 
 
 def test_poll_with_the_time_out_of_a_legacy_client_is_bounded() -> None:
-    httpx: Any = pytest.importorskip("httpx")
+    legacy: Any = httpx
+    given = legacy.Timeout(7.0, connect=3.0)
     with Loopback() as server:
-        given = httpx.Timeout(7.0, connect=3.0)
-        with OpenAI(base_url=server.base_url, api_key="x", http_client=httpx.Client(), timeout=given) as client:
+        with OpenAI(base_url=server.base_url, api_key="x", http_client=legacy.Client(), timeout=given) as client:
             assert client.responses.poll("resp_completed", poll_interval_ms=1, max_wait_seconds=9).status == "completed"
-            again = client.responses.poll("resp_completed", max_wait_seconds=9, timeout=given)
-            assert again.status == "completed"
+            assert client.responses.poll("resp_completed", max_wait_seconds=9, timeout=given).status == "completed"
 
 
 async def test_poll_refused_over_http_is_raised_at_once() -> None:
@@ -275,21 +279,16 @@ class Instant(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response_id = request.url.path.rpartition("/")[2]
         self.polls[response_id] += 1
-        pending = b'{"id":"%s","object":"response","status":"in_progress","output":[]}'
-        ended = b'{"id":"%s","object":"response","status":"%s","output":[],"error":%s}'
-        failing = int(response_id.rpartition("_")[2]) % 10 == 0
-        content = (
-            pending % response_id.encode()
-            if self.polls[response_id] == 1
-            else ended
-            % (
-                response_id.encode(),
-                b"failed" if failing else b"completed",
-                b'{"code":"server_error","message":"?"}' if failing else b"null",
-            )
-        )
-        headers = {"content-type": "application/json", "openai-poll-after-ms": "1000"}
-        return httpx2.Response(200, headers=headers, content=content)
+        body: dict[str, Any] = {"id": response_id, "object": "response", "status": "completed", "output": []}
+        if self.polls[response_id] == 1:
+            body["status"] = "in_progress"
+        elif fails(response_id):
+            body |= {"status": "failed", "error": {"code": "server_error", "message": "?"}}
+        return httpx2.Response(200, headers={"openai-poll-after-ms": "1000"}, json=body)
+
+
+def fails(response_id: str) -> bool:
+    return int(response_id.rpartition("_")[2]) % 10 == 0
 
 
 async def wait_for_all(client: AsyncOpenAI, ids: list[str], at_once: int) -> tuple[list[Any], int]:
@@ -338,13 +337,9 @@ async def test_ten_thousand_waits_on_one_client_lose_nothing() -> None:
         endings, peak = await wait_for_all(client, ids, at_once=200)
     assert peak == len(ids)
     # One more retrieve raises the failure where a trace sees it.
-    assert [transport.polls[one] for one in ids] == [2 if number % 10 else 3 for number in range(len(ids))]
-    for number, ending in enumerate(endings):
-        if number % 10 == 0:
-            assert type(ending).__name__ == "BackgroundInternalServerError"
-            assert ending.response_id == ids[number]
-        else:
-            assert (ending.id, ending.status) == (ids[number], "completed")
+    assert [transport.polls[one] for one in ids] == [3 if fails(one) else 2 for one in ids]
+    expected = [(one, "BackgroundInternalServerError" if fails(one) else "completed") for one in ids]
+    assert [judged(one, ending)[1:] for one, ending in zip(ids, endings, strict=True)] == expected
 
 
 @pytest.mark.slow
@@ -361,12 +356,6 @@ async def test_ten_thousand_waits_over_http_lose_nothing() -> None:
             endings, peak = await wait_for_all(client, ids, at_once=50)
         assert peak > 1_000
         assert not server.cancels and server.creates == 0
-    failed = sum(type(ending).__name__ == "BackgroundInternalServerError" for ending in endings)
-    completed = sum(getattr(ending, "status", None) == "completed" for ending in endings)
-    assert (failed, completed) == (1_000, 9_000)
-    assert [getattr(one, "id", None) or one.response_id for one in endings] == ids
-
-
-def test_catalogue_has_every_kind_of_ending() -> None:
-    assert len(set(EXPECTED.values())) > 8
-    assert isinstance(CATALOGUE["completed"], Scenario)
+    told = [judged(one, ending)[1:] for one, ending in zip(ids, endings, strict=True)]
+    assert [one for one, _ in told] == ids
+    assert Counter(ended for _, ended in told) == {"BackgroundInternalServerError": 1_000, "completed": 9_000}
