@@ -17,8 +17,8 @@ from ._faults import Route, Request
 from ._payloads import MODEL, cut, sse, dumps
 from ._scenarios import CATALOGUE, Scenario
 
-# OpenAI and its beta resource; Azure's v1 API; Azure's endpoint as AzureOpenAI builds it, with and without a deployment.
-_PATH = re.compile(r"(?:/v1|/openai(?:/v1|/deployments/[^/]+)?)/responses(?:/(?P<id>[^/]+)(?P<cancel>/cancel)?)?/?")
+# Below any base URL: OpenAI's, and what Azure's clients make of an endpoint and a deployment.
+_PATH = re.compile(r"/.+/responses(?:/(?P<id>[^/]+)(?P<cancel>/cancel)?)?/?")
 # By method, whether there is an id, and whether "cancel" stands behind it.
 _ROUTES: Mapping[tuple[str, bool, bool], Route] = {
     ("POST", False, False): "create",
