@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from openai import OpenAI
 from forktools import demo
 from forktools.loopback import CATALOGUE, Fault, Loopback
-from forktools.demo_payloads import ROUTES, Tried, try_row, in_seconds, read_payloads, show_payloads
+from forktools.demo_routes import ROUTES
+from forktools.demo_payloads import Tried, try_row, in_seconds, read_payloads, show_payloads
 
 STATUS_AND_CODE = {
     "completed": ("completed", "-"),

@@ -19,8 +19,8 @@ jsonschema = pytest.importorskip("jsonschema")
 import openai  # noqa: E402
 from forktools import Refusal, pages, blocks  # noqa: E402
 from openai.lib import background  # noqa: E402
+from forktools.demo_routes import signed  # noqa: E402
 from openai.lib.background import CONTRACT, BackgroundResponseError, raise_on_failure  # noqa: E402
-from forktools.demo_payloads import signed  # noqa: E402
 from openai.lib.background.__main__ import document  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
