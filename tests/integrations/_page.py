@@ -25,3 +25,10 @@ def check(name: str, made: str, *, write: bool) -> None:
     if write:
         PAGE.write_text(now, encoding="utf-8")
     assert write or text == now, "./scripts/test --integrations --write renews docs/integrations.md"
+
+
+def pinned(requirements: str, name: str) -> str:
+    """The name and the version of one of the requirements."""
+    text = (ROOT / "requirements" / f"{requirements}.txt").read_text(encoding="utf-8")
+    (version,) = re.findall(rf"^{re.escape(name)}(?:\[\w+\])?==(\S+)", text, re.MULTILINE)
+    return f"{name} {version}"

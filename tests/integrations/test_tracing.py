@@ -17,7 +17,8 @@ from forktools.loopback import CATALOGUE, Fault, Request, Loopback
 from ._page import check, table
 from ._support import run
 from ._environments import python
-from .programs.tracing_program import WAYS, PROMPT, LIBRARIES, STOCK_RAISES, run_of
+from .programs.ways import WAYS
+from .programs.tracing_program import PROMPT, LIBRARIES, STOCK_RAISES, run_of
 
 TYPED = "BackgroundRateLimitError"
 SEEN_BY_NONE = {"opentelemetry", "langfuse"}

@@ -10,7 +10,6 @@ import os
 import sys
 import json
 import asyncio
-import inspect
 import logging
 from typing import Any, Callable, NamedTuple
 from importlib import import_module
@@ -18,6 +17,9 @@ from collections.abc import Iterable
 from importlib.metadata import version
 
 import openai
+
+from . import ways
+from .ways import WAYS
 
 KEY = "sk-key-of-the-tests"
 HEADER = "header-of-the-tests"
@@ -28,64 +30,12 @@ ON_THE_FORK = hasattr(openai, "BackgroundResponseError")
 FLAG: dict[str, Any] = {"raise_on_failure": True}
 
 
-def run_of(way: str, kind: str, flag: bool) -> str:
-    return f"resp_{way}_{kind}_{'flag' if flag else 'plain'}"
-
-
-# -- the ways, written once for both clients
-
-
-async def loop(resource: Any, run: str, **flag: Any) -> None:
-    while True:
-        response = await settled(resource.retrieve(run, **flag))
-        if response.status not in ("queued", "in_progress"):
-            return
-
-
-async def stream(resource: Any, run: str, **flag: Any) -> None:
-    await read(resource, await settled(resource.retrieve(run, stream=True, **flag)))
-
-
-async def helper(resource: Any, run: str, **flag: Any) -> None:
-    manager = resource.stream(response_id=run, **flag)
-    if is_async(resource):
-        async with manager as events:
-            await read(resource, events)
-    else:
-        with manager as events:
-            await read(resource, events)
-
-
-async def raw(resource: Any, run: str, **flag: Any) -> None:
-    for _ in range(3):
-        (await settled(resource.with_raw_response.retrieve(run, **flag))).parse()
-
-
-async def poll(resource: Any, run: str, **flag: Any) -> None:
-    await settled(resource.poll(run, poll_interval_ms=100, max_wait_seconds=60, **flag))
-
-
-WAYS: dict[str, Callable[..., Any]] = {"loop": loop, "poll": poll, "raw": raw, "stream": stream, "helper": helper}
-STOCK_RAISES: dict[str, Callable[..., Any]] = {"refused": loop, "broken": stream}
+STOCK_RAISES: dict[str, Callable[..., Any]] = {"refused": ways.loop, "broken": ways.stream}
 """What stock raises by itself: a request that is answered with 429, and a stream in which an `error` event comes."""
 
 
-async def settled(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
-
-
-def is_async(resource: Any) -> bool:
-    return type(resource).__name__.startswith("Async")
-
-
-async def read(resource: Any, stream: Any) -> None:
-    """To the end. No event stays in a frame of the test, where an error handler would find it."""
-    if is_async(resource):
-        async for event in stream:
-            del event
-    else:
-        for event in stream:
-            del event
+def run_of(way: str, kind: str, flag: bool) -> str:
+    return f"resp_{way}_{kind}_{'flag' if flag else 'plain'}"
 
 
 # -- the instrumentations
