@@ -117,7 +117,7 @@ def _stock_class(name: str | None) -> type[OpenAIError] | None:
 
 
 def _is_ours(cls: type[Any]) -> bool:
-    return cls.__module__.partition(".")[0] == "openai"
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _is_texts(value: object) -> bool:
