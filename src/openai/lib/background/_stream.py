@@ -84,8 +84,9 @@ def watch(stream: _StreamT, *, response_id: str | None = None) -> _StreamT:
     """
     if isinstance(stream._iterator, _Watch):
         return stream
-    if response_id is None and stream._options is not None:
-        response_id = asked_for(stream._options.url)
+    options = getattr(stream, "_options", None)
+    if response_id is None and options is not None:
+        response_id = asked_for(options.url)
     watched: Any = stream
     watched._iterator = (_SyncWatch if isinstance(stream, Stream) else _AsyncWatch)(stream, response_id)
     return stream
