@@ -32,7 +32,7 @@ LEFT_OUT = {
     # tests/integrations/test_policies.py runs these two
     "background.md": {"needs tenacity", "needs celery"},
     "shim/README.md": {
-        "it takes an id from the command line; tests/fork/test_shim_matrix.py runs it on stock and on the fork"
+        "it takes an id from the command line; shim/tests/test_shim_matrix.py runs it on stock and on the fork"
     },
 }
 """Why blocks are not run here, page by page. A new reason has to be written down."""

@@ -11,8 +11,6 @@ from typing_extensions import Unpack, Literal, TypedDict
 from ._side import NATIVE
 
 if TYPE_CHECKING:
-    import httpx2
-
     from openai._types import Omit, Query, Headers, NotGiven
     from openai._streaming import Stream, AsyncStream
     from openai.types.responses import Response, ToolParam, ParsedResponse, ResponseIncludable, ResponseStreamEvent
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from openai.lib._parsing._responses import TextFormatT
     from openai.lib.streaming.responses import ResponseStreamManager, AsyncResponseStreamManager
 
+    from ._openai import httpx2
     from ._contract._poll import OnPoll, AsyncOnPoll
     from ._contract._follow import FollowedRun, AsyncFollowedRun
 

@@ -13,17 +13,18 @@ from copy import copy
 from typing import Any, Iterator, AsyncIterator, cast
 
 import anyio
-import httpx2
 
 from openai._resource import AsyncAPIResource
 from openai._streaming import Stream, AsyncStream
 from openai._exceptions import APITimeoutError, APIConnectionError
 from openai.lib.streaming.responses import AsyncResponseStreamManager
 
+from ._openai import httpx2
 from ._contract import raise_on_failure as judged
 from ._contract._poll import poll as _poll, async_poll as _async_poll
 from ._contract._parse import parse_or_raise
 from ._contract._follow import follow as _follow
+from ._contract._stream import watch
 from ._contract._verdict import make_background_error
 from ._contract._stream_manager import JudgedStreamManager, AsyncJudgedStreamManager
 
@@ -84,7 +85,7 @@ class Asked:
         asynchronous = isinstance(self._resource, AsyncAPIResource)
         if stream is True:
             opened = self._resource.retrieve(response_id, stream=True, **options)
-            return _watched_async(opened) if asynchronous else judged(_named(opened))
+            return _watched_async(opened, response_id) if asynchronous else _watched(opened, response_id)
         answer = self.with_raw_response.retrieve(response_id, **options)
         return _judged_async(answer) if asynchronous else _judged(answer)
 
@@ -133,17 +134,21 @@ async def _judged_async(answer: Any) -> Any:
     return _judged(answer)
 
 
-async def _watched_async(opened: Any) -> Any:
-    return judged(_named(await opened))
+def _watched(opened: Any, response_id: str) -> Any:
+    """Older releases do not keep in a stream what was asked for."""
+    if not isinstance(opened, (Stream, AsyncStream)):
+        return judged(opened)  # somebody's own, of which it says that it cannot be watched
+    return watch(_named(cast(Any, opened)), response_id=response_id)
+
+
+async def _watched_async(opened: Any, response_id: str) -> Any:
+    return _watched(await opened, response_id)
 
 
 # -- faults of the connection, as the SDK's errors: the oldest releases make them of a request only, not of a stream
 
 
-def _named(opened: object) -> Any:
-    if not isinstance(opened, (Stream, AsyncStream)):
-        return opened  # somebody's own; `raise_on_failure` says that it cannot be watched
-    stream = cast("Any", opened)
+def _named(stream: Any) -> Any:
     own = stream._iter_events
     stream._iter_events = (_anaming if hasattr(stream, "__anext__") else _naming)(own, stream.response.request)
     return stream
@@ -174,11 +179,11 @@ def _anaming(own: Any, request: httpx2.Request) -> Any:
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:
-    """Everything that a connection can end in; of httpx too, where a client of it may be in use."""
-    families: list[Any] = [httpx2, *filter(None, [sys.modules.get("httpx")])]
+    """Everything that a connection can end in; of both libraries, where a client of the other one may be in use."""
+    families: list[Any] = [sys.modules[name] for name in ("httpx2", "httpx") if name in sys.modules]
     return (*(family.RequestError for family in families), ssl.SSLError, anyio.EndOfStream)
 
 
-def _as_error(err: Exception, request: httpx2.Request) -> APIConnectionError:
+def _as_error(err: Exception, request: Any) -> APIConnectionError:
     timed_out = "TimeoutException" in {base.__name__ for base in type(err).__mro__}
     return APITimeoutError(request=request) if timed_out else APIConnectionError(request=request)

@@ -13,24 +13,24 @@ import pickle
 import inspect
 import subprocess
 from types import TracebackType, SimpleNamespace
-from typing import Any, Callable, cast
+from typing import Any, Callable, Iterator, cast
 from pathlib import Path
 from importlib import import_module
 from importlib.util import find_spec
 
-import httpx2
 import pytest
 
 import openai
 from openai import OpenAI, AsyncOpenAI
 
-SHIM = Path(__file__).resolve().parents[2] / "shim" / "src"
+SHIM = Path(__file__).resolve().parents[1] / "src"
 sys.path.append(str(SHIM))
 
 import openai_background  # noqa: E402
-from openai_background import _side  # noqa: E402
+from openai_background import _side, _openai  # noqa: E402
 
 NATIVE, contract = _side.NATIVE, cast(Any, _side.contract)
+httpx2: Any = _openai.httpx2
 shim: Any = openai_background  # one name for two kinds of clients: the types are checked elsewhere
 ID = "resp_4b1d"
 PLANTED = "planted-instructions-of-the-caller"
@@ -73,9 +73,13 @@ def handle(body: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
     return answer
 
 
+def mocked(answer: Callable[[Any], Any]) -> Any:
+    return httpx2.MockTransport(answer)
+
+
 def clients(body: dict[str, Any]) -> list[Any]:
     answer = handle(body)
-    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, **answer(request)))
+    transport = mocked(lambda request: httpx2.Response(200, **answer(request)))
     return [
         OpenAI(api_key="k", http_client=httpx2.Client(transport=transport)),
         AsyncOpenAI(api_key="k", http_client=httpx2.AsyncClient(transport=transport)),
@@ -172,7 +176,7 @@ async def test_stream_final_response_after_the_error_raises_it_again(kind: int) 
 @pytest.mark.parametrize("function", ["retrieve", "poll"])
 def test_module_client_raises_the_failure(monkeypatch: pytest.MonkeyPatch, function: str) -> None:
     answer = handle(FAILED)
-    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, **answer(request)))
+    transport = mocked(lambda request: httpx2.Response(200, **answer(request)))
     monkeypatch.setattr(openai, "api_key", "k")
     monkeypatch.setattr(openai, "http_client", httpx2.Client(transport=transport))
     openai._reset_client()
@@ -198,14 +202,14 @@ async def test_legacy_httpx_client_raises_the_failure(way: Any) -> None:
     assert isinstance(caught.value.response, httpx.Response)
 
 
-class _Breaks(httpx2.SyncByteStream):
-    def __iter__(self) -> Any:
-        raise httpx2.RemoteProtocolError("peer closed connection")
+def _breaks() -> Iterator[bytes]:
+    yield b"\n"
+    raise httpx2.RemoteProtocolError("peer closed connection")
 
 
 def test_stream_whose_connection_breaks_is_interrupted() -> None:
     headers = {"content-type": "text/event-stream"}
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, stream=_Breaks()))
+    transport = mocked(lambda _: httpx2.Response(200, headers=headers, content=_breaks()))
     client = OpenAI(api_key="k", http_client=httpx2.Client(transport=transport))
     with pytest.raises(shim.BackgroundStreamInterruptedError) as caught:
         list(shim.retrieve(client, ID, stream=True))
@@ -392,7 +396,7 @@ async def test_hook_of_a_client_class_on_stock_is_asked() -> None:
             asked.append((body, response.status_code, response_id))
 
     answer = handle(FAILED)
-    transport = httpx2.MockTransport(lambda request: httpx2.Response(200, **answer(request)))
+    transport = mocked(lambda request: httpx2.Response(200, **answer(request)))
     with Mine(api_key="k", http_client=httpx2.Client(transport=transport)) as client:
         for way in (retrieve, poll, retrieve_events):
             assert (await way(client)).status == "failed"

@@ -1,6 +1,7 @@
 """The shim on stock releases: an environment for each, the behavioural tests in it, and the table of shim/README.md.
 
-    PYTHONPATH=scripts .venv/bin/python -m tests.fork.shim_matrix        runs all of it and writes the table
+    ./scripts/test-matrix --shim                runs all of it and writes the table
+    ./scripts/test-matrix --shim 2.20.0         only shows what one release gives
 
 Needs a package index, and uv, which is among the development tools.
 """
@@ -8,28 +9,25 @@ Needs a package index, and uv, which is among the development tools.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import json
 import subprocess
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from forktools import ROOT, pin
 
 README = ROOT / "shim" / "README.md"
-BEGIN, END = "<!-- generated: python -m tests.fork.shim_matrix -->\n", "<!-- /generated -->\n"
+BEGIN, END = "<!-- generated: ./scripts/test-matrix --shim -->\n", "<!-- /generated -->\n"
 
 # What the tests need besides openai; at the versions of requirements/dev.txt, as everything else that is named there.
 TOOLS = ("pytest", "pytest-asyncio", "pytest-xdist", "inline-snapshot", "httpx", "aiohttp")
 
 
 def releases() -> tuple[str, ...]:
-    """The oldest release that the shim's metadata allows, the pinned one, and two on the way."""
-    found = re.search(r'dependencies = \["openai>=([\d.]+)"\]', (ROOT / "shim" / "pyproject.toml").read_text("utf-8"))
-    assert found is not None
-    return found[1], "3.20.0", "3.40.0", pin.load(ROOT).upstream
+    """The oldest release that is promised, the pinned one, and some on the way."""
+    return "2.20.0", "2.40.0", "2.54.0", "3.0.0", "3.20.0", "3.40.0", pin.load(ROOT).upstream
 
 
 def run(*command: Any, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -64,14 +62,15 @@ def make(folder: Path, *requirements: Any) -> Path:
 def make_stock(folder: Path, release: str) -> Path:
     """An environment with a stock release, the shim as built from this tree, and what the tests need."""
     constraints = "--constraint", ROOT / "requirements" / "dev.txt"
-    return make(folder, f"openai=={release}", ROOT / "shim", *constraints, *TOOLS)
+    return make(folder, f"openai[aiohttp]=={release}", ROOT / "shim", *constraints, *TOOLS)
 
 
 def behave(python: Path, report: Path) -> dict[str, Any]:
     """Run the behavioural tests; returns how many passed, and how many cannot, by reason."""
     tests = run(
-        *(python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-p", "tests.fork.shim_on_stock"),
+        *(python, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-p", "shim_on_stock"),
         *("--shim-report", report, "tests/lib/background"),
+        PYTHONPATH=str(Path(__file__).parent),
         PYTHONDONTWRITEBYTECODE="1",
     )
     must(tests)
@@ -79,18 +78,25 @@ def behave(python: Path, report: Path) -> dict[str, Any]:
 
 
 def table(reports: Mapping[str, Mapping[str, Any]]) -> str:
-    """The part of the README that was measured: a row for each release, and a row for each reason."""
-    lines = ["| `openai` | tests that run on both | that cannot |", "|---|---:|---:|"]
-    for release, report in reports.items():
-        lines.append(f"| {release} | {report['counts']['passed']} | {report['counts'].get('cannot', 0)} |")
-    reasons = list(dict.fromkeys(reason for report in reports.values() for reason in report["reasons"]))
-    first = {reason: next(report for report in reports.values() if reason in report["reasons"]) for reason in reasons}
-    counted = sorted(reasons, key=lambda reason: (-first[reason]["reasons"][reason], reason))
-    lines += ["", "Those that cannot, and why. A parametrised test counts once for each of its cases.", ""]
-    lines += ["| tests | why, and what to write instead |", "|---:|---|"]
-    for reason in counted:
-        counts = dict.fromkeys(report["reasons"].get(reason, 0) for report in reports.values())
-        lines.append(f"| {' / '.join(map(str, counts))} | {reason} |")
+    """The part of the README that was measured: what runs on each release, and the reasons of what cannot."""
+    lines = [
+        f"| `openai` | {' | '.join(reports)} |",
+        f"|---|{'---:|' * len(reports)}",
+        f"| tests that run on both | {' | '.join(str(report['counts']['passed']) for report in reports.values())} |",
+        f"| tests that cannot | {' | '.join(str(report['counts'].get('cannot', 0)) for report in reports.values())} |",
+        "",
+        "Those that cannot, and why, in the same order. A parametrised test counts once for each of its cases.",
+        "",
+        "| tests | why, and what to write instead |",
+        "|---|---|",
+    ]
+    rows = {
+        reason: tuple(report["reasons"].get(reason, 0) for report in reports.values())
+        for reason in {reason for report in reports.values() for reason in report["reasons"]}
+    }
+    for reason, counts in sorted(rows.items(), key=lambda row: ([-count for count in reversed(row[1])], row[0])):
+        shown = counts[:1] if len({*counts}) == 1 else counts
+        lines.append(f"| {' / '.join(map(str, shown))} | {reason} |")
     return "\n".join(lines) + "\n"
 
 
@@ -99,17 +105,20 @@ def shown() -> str:
     return README.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
 
 
-def main() -> int:
-    """Measure, and write what was measured."""
+def main(wanted: Sequence[str]) -> int:
+    """Measure, and write what was measured, if it was all."""
     reports: dict[str, Any] = {}
     with TemporaryDirectory(prefix="shim-matrix-") as folder:
-        for release in releases():
+        for release in wanted or releases():
             reports[release] = behave(make_stock(Path(folder, release), release), Path(folder, f"{release}.json"))
             print(release, reports[release]["counts"], flush=True)
+    if wanted:
+        print(table(reports))
+        return 0
     head, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     README.write_text(head + BEGIN + table(reports) + END + rest.partition(END)[2], encoding="utf-8")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -8,17 +8,18 @@ import json
 import tarfile
 import zipfile
 import threading
-from typing import Any, Iterator
+from typing import Any, Iterator, cast
 from pathlib import Path
+from collections import Counter
 from http.server import ThreadingHTTPServer, BaseHTTPRequestHandler
 from email.parser import Parser
 from typing_extensions import override
 
 import pytest
+import shim_matrix
+from shim_matrix import run, make, must
 
 from forktools import ROOT, compose
-from tests.fork import shim_matrix
-from tests.fork.shim_matrix import run, make, must
 
 pytestmark = [pytest.mark.install, pytest.mark.slow]
 
@@ -47,14 +48,12 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_own_tests_of_the_shim_pass_on_a_stock_release(environments: Any, release: str) -> None:
     python = environments(release)
     assert must(run(python, "-c", "import openai; print(openai.__version__)")).strip() == release
-    must(run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/fork/test_shim.py"))
+    must(run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "shim/tests/test_shim.py"))
 
 
 def test_behavioural_tests_pass_on_stock_as_the_readme_says(environments: Any, tmp_path: Path) -> None:
     reports = {one: shim_matrix.behave(environments(one), tmp_path / f"{one}.json") for one in RELEASES}
-    assert shim_matrix.shown() == shim_matrix.table(reports), (
-        "run: PYTHONPATH=scripts .venv/bin/python -m tests.fork.shim_matrix"
-    )
+    assert shim_matrix.shown() == shim_matrix.table(reports), "run: ./scripts/test-matrix --shim"
 
 
 # -- the program in the README
@@ -165,17 +164,29 @@ def built(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     return sdist, wheel
 
 
-def test_sdist_and_wheel_hold_the_contract_byte_for_byte(repository: Path, built: tuple[Path, Path]) -> None:
+def test_sdist_and_wheel_hold_the_contract_but_for_imports_from_where_they_are_served(
+    repository: Path, built: tuple[Path, Path]
+) -> None:
     place = "openai_background/_contract/"
     with zipfile.ZipFile(built[1]) as wheel:
         packed = {name.removeprefix(place): wheel.read(name) for name in wheel.namelist() if name.startswith(place)}
         rest = {name for name in wheel.namelist() if not name.startswith(place) and ".dist-info/" not in name}
-    assert packed == own_files(repository)
+    with tarfile.open(built[0]) as sdist:
+        names = [name for name in sdist.getnames() if "_contract/" in name]
+        source = {name.partition(place)[2]: cast(Any, sdist.extractfile(name)).read() for name in names}
+    assert source == own_files(repository)
+    assert packed.keys() == source.keys()
+    moved: Counter[str] = Counter()
+    for name, content in source.items():
+        for old, new in zip(content.decode().splitlines(), packed[name].decode().splitlines(), strict=True):
+            if old != new:
+                moved[old.partition("import")[0].strip()] += 1
+                assert new.strip() == f"from openai_background._openai import {old.partition('import ')[2]}"
+    assert moved.keys() == {"", "from openai._httpx2", "from openai.types.beta", "from openai.lib._response_resources"}
+    elsewhere = re.compile(rb"^\s*(import httpx|from (httpx|openai\._httpx))", re.MULTILINE)
+    assert not [name for name, content in packed.items() if elsewhere.search(content)]
     own = (repository / "shim" / "src" / "openai_background").iterdir()
     assert rest == {f"openai_background/{path.name}" for path in own if path.is_file()}
-    with tarfile.open(built[0]) as sdist:
-        names = [name.partition("/")[2] for name in sdist.getnames() if "_contract/" in name]
-    assert {name.removeprefix(f"src/{place}") for name in names} == own_files(repository).keys()
 
 
 def test_metadata_asks_for_openai_and_has_the_version_of_the_contract(
@@ -184,7 +195,7 @@ def test_metadata_asks_for_openai_and_has_the_version_of_the_contract(
     with zipfile.ZipFile(built[1]) as wheel:
         (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = Parser().parsestr(wheel.read(name).decode())
-    assert metadata.get_all("Requires-Dist") == [f"openai>={RELEASES[0]}"]
+    assert metadata.get_all("Requires-Dist") == ["openai<4,>=2.0.0"]
     table = own_files(repository)["_table.py"].decode()
     assert f'CONTRACT_VERSION = "{metadata["Version"].partition(".post")[0]}"' in table
 
