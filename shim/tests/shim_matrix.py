@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 from forktools import ROOT, pin
 
+UV = Path(sys.executable).with_name("uv")
 README = ROOT / "shim" / "README.md"
 BEGIN, END = "<!-- generated: ./scripts/test-matrix --shim -->\n", "<!-- /generated -->\n"
 
@@ -52,10 +53,9 @@ def must(done: subprocess.CompletedProcess[str]) -> str:
 
 def make(folder: Path, *requirements: Any) -> Path:
     """A new environment with these requirements; returns its interpreter."""
-    uv = Path(sys.executable).with_name("uv")
-    must(run(uv, "venv", "--quiet", "--python", sys.executable, folder))
+    must(run(UV, "venv", "--quiet", "--python", sys.executable, folder))
     python = folder / "bin" / "python"
-    must(run(uv, "pip", "install", "--quiet", "--python", python, *requirements))
+    must(run(UV, "pip", "install", "--quiet", "--python", python, *requirements))
     return python
 
 

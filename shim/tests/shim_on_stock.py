@@ -121,7 +121,8 @@ CANNOT: tuple[Cannot, ...] = (
     Cannot(
         "Older releases send an id as it is: one with a slash, say, is asked for in part, and one of dots is not refused.",
         (
-            ("test_retrieve.py::test_retrieve_keeps_the_id_in_any_spelling", "", ""),
+            ("test_retrieve.py::test_retrieve_keeps_the_id_in_any_spelling", "", "resp/a b%"),
+            ("test_retrieve.py::test_retrieve_keeps_the_id_in_any_spelling", "", "..%2f"),
             ("test_poll.py::test_poll_bad_id_is_refused_before_any_request", ". ..", ""),
         ),
         (2, 40, 0),
@@ -189,7 +190,8 @@ OPENAI = tuple(int(part) for part in version("openai").split("+")[0].split(".")[
 
 def cannot(nodeid: str, release: tuple[int, ...]) -> Cannot | None:
     """The row for a test, on a release of `openai`; None where it can."""
-    name, _, parameters = nodeid.rpartition("/")[2].partition("[")
+    path, _, parameters = nodeid.partition("[")
+    name = path.rpartition("/")[2]
     words = {*parameters.rstrip("]").split("-")}
     for row in CANNOT:
         if not row.before or release < row.before:
@@ -341,6 +343,8 @@ def pytest_pycollect_makeitem(collector: Any) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        # Some older releases have types that pydantic warns of when a parsed response is dumped.
+        item.add_marker(pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning"))
         row = cannot(item.nodeid, OPENAI)
         if row is not None:
             item.add_marker(pytest.mark.xfail(reason=row.reason, strict=True, run=row.run))

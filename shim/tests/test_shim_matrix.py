@@ -19,7 +19,7 @@ import pytest
 import shim_matrix
 from shim_matrix import run, make, must
 
-from forktools import ROOT, compose
+from forktools import compose
 
 pytestmark = [pytest.mark.install, pytest.mark.slow]
 
@@ -94,26 +94,6 @@ def ends(python: Path, server: str, folder: Path) -> str:
 
 def test_program_of_the_readme_has_ten_lines_at_most() -> None:
     assert len(PROGRAM.splitlines()) <= 10
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of the tree as it is now, committed or not."""
-    root = tmp_path_factory.mktemp("repository")
-    listed = must(run("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")).split("\0")
-    for name in sorted({*listed} - {""}):
-        source, target = ROOT / name, root / name
-        if source.is_symlink() or source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if source.is_symlink():
-                target.symlink_to(source.readlink())
-            else:
-                target.write_bytes(source.read_bytes())
-    identity = "-c", "user.name=A", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false"
-    must(run("git", "init", "--quiet", root))
-    must(run("git", "-C", root, "add", "--all"))
-    must(run("git", "-C", root, *identity, "commit", "--quiet", "--message", "now"))
-    return root
 
 
 @pytest.mark.parametrize("front_end", ["pip", "uv"])
