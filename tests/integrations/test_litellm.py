@@ -19,7 +19,7 @@ import pytest
 
 import openai
 from openai import AsyncOpenAI
-from forktools.loopback import CATALOGUE, Fault, Request, Loopback
+from forktools.loopback import CATALOGUE, Fault, Request, Loopback, response
 
 from ._page import check, table, pinned
 from .programs import ways
@@ -39,9 +39,9 @@ class Gateway:
             pytest.skip("no redis-server: none on the PATH, and no wheel with one for this machine")
         self._litellm = python("integrations-servers", "servers").with_name("litellm")
         self._log, self._config, self._stack = folder / "log", folder / "config.yaml", ExitStack()
-        self.now = 0.0
-        """The upstream server's clock: what a run that lasts some seconds waits for."""
-        self.upstream = self._stack.enter_context(Loopback(clock=lambda: self.now, faults=self._hold))
+        self.going_on = False
+        """Whether the upstream server says of every run that it has not ended."""
+        self.upstream = self._stack.enter_context(Loopback(faults=self._spoil))
         self._port, redis = free_port(), free_port()
         self._config.write_text(json.dumps(self._configuration(redis)), encoding="utf-8")
         options = ["--port", str(redis), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
@@ -84,8 +84,10 @@ class Gateway:
             "general_settings": {"master_key": "sk-of-the-tests"},
         }
 
-    @staticmethod
-    def _hold(request: Request) -> Fault | None:
+    def _spoil(self, request: Request) -> Fault | None:
+        if request.route == "retrieve" and self.going_on and request.response_id is not None:
+            body = json.dumps(response(request.response_id, "in_progress")).encode()
+            return Fault("answer", headers={"content-type": "application/json"}, body=body)
         held = request.route == "create" and "held" in (request.json.get("metadata") or {})
         return Fault.hang() if held else None
 
@@ -150,12 +152,13 @@ async def test_wait_outlasts_a_killed_proxy_where_the_run_is_upstream(gateway: G
     before, polls = (len(gateway.upstream.logged(route)) for route in ("create", "retrieve"))
     names = [name for name in CATALOGUE if name != "late_cause"][:RUNS]
     async with client_of(gateway) as client:
-        ids = [await create(client, name, "native", seconds="60") for name in names]
+        gateway.going_on = True
+        ids = [await create(client, name, "native") for name in names]
         waits = [asyncio.ensure_future(verdict(client.responses, one)) for one in ids]
         await until(lambda: len(gateway.upstream.logged("retrieve")) >= polls + RUNS)
         gateway.kill()
         await asyncio.to_thread(gateway.start)
-        gateway.now += 60
+        gateway.going_on = False
         found = await asyncio.gather(*waits)
     assert [one[:3] for one in found] == [(await expected(name))[:3] for name in names]
     assert len(gateway.upstream.logged("create")) - before == RUNS
