@@ -22,7 +22,6 @@ from .. import ROOT, Refusal, pin, variables_without
 from .cases import FORK, TWIN, CASES, STOCK
 
 IMPORT = "import time; at = time.process_time(); import openai; print(time.process_time() - at)"
-IMPORTS = 2  # of each side a round; the fastest counts, since whatever disturbs one makes it slower
 
 
 class Taken(NamedTuple):
@@ -116,10 +115,7 @@ def compare(case: int, workers: Mapping[str, Worker], *, blocks: int, seconds: f
 def round_of_imports(number: int) -> dict[str, Taken]:
     """What `import openai` takes on stock again and on the fork, against stock, in fresh interpreters in turn."""
     places = list(folders().items())
-    fastest = dict.fromkeys(dict(places), float("inf"))
-    for at in range(IMPORTS):
-        turn = (number + at) % len(places)
-        for name, folder in places[turn:] + places[:turn]:
-            fastest[name] = min(fastest[name], float(run(folder, "-c", IMPORT, seed=number)))
-    stock = fastest.pop(STOCK)
-    return {name: Taken(stock, other, other / stock) for name, other in fastest.items()}
+    turn = number % len(places)
+    took = {name: float(run(folder, "-c", IMPORT, seed=number)) for name, folder in places[turn:] + places[:turn]}
+    stock = took.pop(STOCK)
+    return {name: Taken(stock, other, other / stock) for name, other in took.items()}
