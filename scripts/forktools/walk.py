@@ -52,19 +52,23 @@ def look(place: Bench, step: Step, commit: Commit) -> None:
         ]
         for kinds in ("AM", "A")
     )
-    place.run(step, "import", sys.executable, "-W", "error", "-c", "import openai, openai.resources.responses")
+    config = place.folder / "pyrightconfig.json"
+    checks: dict[str, tuple[str | Path, ...]] = {
+        "import": (sys.executable, "-W", "error", "-c", "import openai, openai.resources.responses")
+    }
     if changed:
-        place.run(step, "ruff check", TOOLS / "ruff", "check", "--no-cache", *changed)
-        place.run(step, "ruff format", TOOLS / "ruff", "format", "--no-cache", "--check", *changed)
-        place.run(step, "ty", TOOLS / "ty", "check", "--python", sys.executable, *changed)
+        checks["ruff check"] = (TOOLS / "ruff", "check", "--no-cache", *changed)
+        checks["ruff format"] = (TOOLS / "ruff", "format", "--no-cache", "--check", *changed)
+        checks["ty"] = (TOOLS / "ty", "check", "--python", sys.executable, *changed)
     if sources := [path for path in added if path.startswith("src/")]:
         settings = {"include": sources, "extraPaths": ["src"], "pythonVersion": "3.10", "typeCheckingMode": "strict"}
-        file = place.folder / "pyrightconfig.json"
-        file.write_text(json.dumps({**settings, "reportPrivateUsage": False}), encoding="utf-8")
-        place.run(step, "pyright", TOOLS / "pyright", "--pythonpath", sys.executable)
-        file.unlink()
-        strict = ("--strict", "--follow-imports=silent", "--python-version=3.10", "--cache-dir=/dev/null")
-        place.run(step, "mypy", TOOLS / "mypy", *strict, *sources)
+        config.write_text(json.dumps({**settings, "reportPrivateUsage": False}), encoding="utf-8")
+        checks["pyright"] = (TOOLS / "pyright", "--pythonpath", sys.executable)
+        cache = place.folder.with_name(f"{FOLDER}.mypy")
+        strict = ("--strict", "--follow-imports=silent", "--python-version=3.10", f"--cache-dir={cache}")
+        checks["mypy"] = (TOOLS / "mypy", *strict, *sources)
+    place.run(step, checks)
+    config.unlink(missing_ok=True)
     step.notes.append(f"{len(changed)} Python files, {len(added)} of them new")
 
 

@@ -6,11 +6,13 @@ check out and cherry-pick there; it is gone afterwards, and nothing of the repos
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import Mapping, Callable, Sequence, Generator
 from pathlib import Path
 from contextlib import contextmanager
 from dataclasses import field, dataclass
+from concurrent.futures import ThreadPoolExecutor
 
 from . import Refusal, sdist, recorded, variables_without
 from .git import Git
@@ -89,13 +91,18 @@ class Bench:
                 f"{mine} own and {len(outcomes) - mine} other tests on {title}" if own else f"{len(outcomes)} tests"
             )
 
-    def run(self, step: Step, check: str, *command: str | Path) -> None:
-        """Runs a check, whose exit status tells."""
+    def run(self, step: Step, checks: Mapping[str, Sequence[str | Path]]) -> None:
+        """Runs checks, by title, side by side; their exit status tells."""
         environment = {**self.variables, "PYTHONPATH": str(self.folder / "src")}
-        words = [str(word) for word in command]
-        done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            step.wrong[check] = (done.stdout + done.stderr).strip() or f"status {done.returncode}"
+
+        def said(command: Sequence[str | Path]) -> str:
+            words = [str(word) for word in command]
+            done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True)
+            return ((done.stdout + done.stderr).strip() or f"status {done.returncode}") if done.returncode else ""
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = dict(zip(checks, pool.map(said, checks.values()), strict=True))
+        step.wrong |= {check: what for check, what in found.items() if what}
 
     @property
     def variables(self) -> dict[str, str]:
