@@ -3,7 +3,7 @@
 Promises: after each patch the package imports with warnings as errors, the patch's own Python files pass ruff and ty with
 upstream's settings, the sources that it adds pass pyright and mypy in strict mode (for which upstream has none), and its own
 tests (those of its Verify line) pass, on pydantic 2 and on pydantic 1.10, with their number; after the last one all that
-the series has added. One line for each patch; the exit status is 1 when anything is not good. `--quick` leaves the tests
+the series has added, on 1.10 (on 2 scripts/test-upstream runs them, on the same tree). One line for each patch; the exit status is 1 when anything is not good. `--quick` leaves the tests
 out.
 
 With `--independence`: see `independence`.

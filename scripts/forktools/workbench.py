@@ -52,27 +52,24 @@ class Bench:
         return [path for path in paths if Path(path).name.startswith("test_")]
 
     def test(self, step: Step, own: Sequence[str] = (), *, everything: bool = True) -> None:
-        """Runs the tests that were added so far, or only those in `own`, in each environment; none of a file in `own`
-        having run is wrong."""
+        """Runs in each environment the tests in `own`, if any are given, else all that were added so far; with
+        `everything` all in the last one. None of a file in `own` having run is wrong."""
         there = self.tests()
-        if not (tests := there if everything else [path for path in own if (self.folder / path).exists()]):
+        mine = [path for path in own if (self.folder / path).exists()] if own else there
+        if not mine:
             step.notes.append("no tests")
             for title in self.pythons if own else ():
                 step.wrong[f"tests ({title})"] = f"{', '.join(own)}, which the Verify line names: not there"
-        for title, python in self.pythons.items() if tests else ():
+            return
+        last = list(self.pythons)[-1]
+        for title, python in self.pythons.items():
+            tests = there if everything and title == last else mine
+            workers = "2" if len(tests) > 3 else "0"
             try:
                 outcomes = recorded.run(
                     python,
                     self.folder,
-                    [
-                        "-o",
-                        "addopts=--tb=short",
-                        "-n",
-                        "2" if len(tests) > 3 else "0",
-                        "-p",
-                        "no:cacheprovider",
-                        *tests,
-                    ],
+                    ["-o", "addopts=--tb=short", "-n", workers, "-p", "no:cacheprovider", *tests],
                     variables=self.variables,
                     target=self.folder.with_name(f"{FOLDER}.json"),
                     import_from=[self.folder / "src"],
@@ -86,9 +83,9 @@ class Bench:
             if bad or silent:
                 what = [*bad[:20], *(f"{path}, which the Verify line names: no test was run" for path in silent)]
                 step.wrong[f"tests ({title})"] = "\n    ".join([f"{len(bad)} failed", *what])
-            mine = sum(test.startswith(tuple(own)) for test in outcomes) if own else 0
+            count = sum(test.startswith(tuple(own)) for test in outcomes) if own else 0
             step.notes.append(
-                f"{mine} own and {len(outcomes) - mine} other tests on {title}" if own else f"{len(outcomes)} tests"
+                f"{count} own and {len(outcomes) - count} other tests on {title}" if own else f"{len(outcomes)} tests"
             )
 
     def run(self, step: Step, checks: Mapping[str, Sequence[str | Path]]) -> None:

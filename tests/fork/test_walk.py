@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from forktools import Refusal, walk, recorded, independence
 from tests.fork.support import Fork
+from forktools.workbench import Pythons
 
 HOME = "src/openai/lib/background/"
 NAMES = HOME + "__init__.py"
@@ -43,19 +45,26 @@ def walked(fork: Fork, *arguments: str) -> int:
     return walk.main(list(arguments), fork.root)
 
 
-def steps(fork: Fork) -> dict[str, str]:
-    """Each step of the walk, on pydantic 2 only, and what is wrong with it."""
-    found = walk.walk(fork.series, walk.on_one, quick=False)
+def twice(_: Path) -> dict[str, Path]:
+    """Two environments, which are one here."""
+    return {"first": Path(sys.executable), "last": Path(sys.executable)}
+
+
+def steps(fork: Fork, pythons: Pythons = walk.on_one) -> dict[str, str]:
+    """Each step of the walk, and what is wrong with it."""
+    found = walk.walk(fork.series, pythons, quick=False)
     return {step.name: " ".join(step.wrong) for step in found}
 
 
 def test_walk_good_patches_are_good_and_their_tests_are_counted(fork: Fork, capsys: pytest.CaptureFixture[str]) -> None:
     feature(fork, "core", "core")
     feature(fork, "poll", "follow-up")
-    assert steps(fork) == {"0001-core": "", "0002-poll": ""}
-    said = capsys.readouterr().out
-    assert "0001-core: good, 3 Python files, 3 of them new, 1 own and 0 other tests on pydantic 2" in said
-    assert "0002-poll: good, 3 Python files, 2 of them new, 1 own and 1 other tests on pydantic 2" in said
+    assert steps(fork, twice) == {"0001-core": "", "0002-poll": ""}
+    own, both = "1 own and 0 other tests on first", "own and 0 other tests on last"
+    assert capsys.readouterr().out == (
+        f"0001-core: good, 3 Python files, 3 of them new, {own}, 1 {both}\n"
+        f"0002-poll: good, 3 Python files, 2 of them new, {own}, {both.replace('own and 0', '1 own and 1')}\n"
+    )
 
 
 def test_walk_fault_that_a_later_patch_mends_is_said_for_the_one_that_has_it(fork: Fork) -> None:
