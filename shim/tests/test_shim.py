@@ -187,19 +187,26 @@ def test_module_client_raises_the_failure(monkeypatch: pytest.MonkeyPatch, funct
         openai._reset_client()
 
 
+@pytest.mark.skipif(find_spec("openai._httpx2") is None, reason="this openai knows one HTTP library")
 @ways
-async def test_legacy_httpx_client_raises_the_failure(way: Any) -> None:
-    httpx: Any = pytest.importorskip("httpx")
+async def test_client_of_the_other_http_library_raises_the_failure(way: Any) -> None:
+    other: Any = pytest.importorskip("httpx" if httpx2.__name__ == "httpx2" else "httpx2")
     answer = handle(FAILED)
 
     def reply(request: Any) -> Any:
-        return httpx.Response(200, **answer(request))
+        return other.Response(200, **answer(request))
 
-    transport = httpx.MockTransport(reply)
-    with OpenAI(api_key="k", http_client=httpx.Client(transport=transport)) as client:
+    transport = other.MockTransport(reply)
+    with OpenAI(api_key="k", http_client=other.Client(transport=transport)) as client:
         with pytest.raises(shim.BackgroundRateLimitError) as caught:
             await way(client)
-    assert isinstance(caught.value.response, httpx.Response)
+    assert isinstance(caught.value.response, other.Response)
+
+
+@stock
+def test_http_library_is_the_one_that_openai_is_made_for() -> None:
+    with OpenAI(api_key="k") as client:
+        assert isinstance(client._client, httpx2.Client)
 
 
 def _breaks() -> Iterator[bytes]:
@@ -260,6 +267,8 @@ def test_command_prints_the_contract() -> None:
     done = run("-m", "openai_background", "rate_limit_exceeded")
     assert done.returncode == 0, done.stderr
     assert "BackgroundRateLimitError" in done.stdout
+    does = "steps aside for" if NATIVE else "does the work on the stock"
+    assert done.stderr == f"openai-background {does} openai {openai.__version__}\n"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import json
+import shutil
 import tarfile
 import zipfile
 import threading
@@ -19,7 +20,8 @@ import pytest
 import shim_matrix
 from shim_matrix import run, make, must
 
-from forktools import compose
+from forktools import ROOT, compose
+from tests.fork.test_installed_types import Check, checkers
 
 pytestmark = [pytest.mark.install, pytest.mark.slow]
 
@@ -54,6 +56,13 @@ def test_own_tests_of_the_shim_pass_on_a_stock_release(environments: Any, releas
 def test_behavioural_tests_pass_on_stock_as_the_readme_says(environments: Any, tmp_path: Path) -> None:
     reports = {one: shim_matrix.behave(environments(one), tmp_path / f"{one}.json") for one in RELEASES}
     assert shim_matrix.shown() == shim_matrix.table(reports), "run: ./scripts/test-matrix --shim"
+
+
+@checkers
+@pytest.mark.parametrize("release", [RELEASES[0], RELEASES[2], RELEASES[-1]])
+def test_checker_finds_nothing_in_a_callers_file(check: Check, environments: Any, release: str, tmp_path: Path) -> None:
+    caller = ROOT / "tests" / "typing" / "shim.py"
+    assert check(environments(release), Path(shutil.copy(caller, tmp_path))) == {}
 
 
 # -- the program in the README
@@ -175,7 +184,7 @@ def test_metadata_asks_for_openai_and_has_the_version_of_the_contract(
     with zipfile.ZipFile(built[1]) as wheel:
         (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = Parser().parsestr(wheel.read(name).decode())
-    assert metadata.get_all("Requires-Dist") == ["openai<4,>=2.0.0"]
+    assert metadata.get_all("Requires-Dist") == ["openai<4,>=1.109.1"]
     table = own_files(repository)["_table.py"].decode()
     assert f'CONTRACT_VERSION = "{metadata["Version"].partition(".post")[0]}"' in table
 
