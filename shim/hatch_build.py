@@ -58,7 +58,7 @@ class Contract(BuildHookInterface[Any]):
     """The package that is not written here."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Adds the files; an editable install has them by the link in the tree."""
+        """Adds the files; an editable install has them by the link in the tree, as they are written: for 3.x only."""
         folder = contract(Path(self.root))
         if version == "editable":
             if not Path(self.root, PACKED, "_table.py").is_file():
