@@ -118,16 +118,16 @@ def test_program_on_stock_installed_from_git_raises(
         python = tmp_path / "env" / "bin" / "python"
         must(run(python, "-m", "pip", "install", "--quiet", stock, url))
     assert ends(python, server, tmp_path) == ENDING
-    place = "import openai_background as one; print(one.BackgroundResponseError.__module__)"
-    assert must(run(python, "-c", place, cwd=tmp_path)).strip() == "openai_background._contract._errors"
+    place = "from openai_background import _side; print(_side.contract.__name__)"
+    assert must(run(python, "-c", place, cwd=tmp_path)).strip() == "openai_background._contract"
 
 
 def test_program_on_the_fork_installed_from_git_raises(repository: Path, server: str, tmp_path: Path) -> None:
     git = f"git+{repository.as_uri()}"
     python = make(tmp_path / "env", f"openai @ {git}", f"openai-background @ {git}#subdirectory=shim")
     assert ends(python, server, tmp_path) == ENDING
-    place = "import openai_background as one; print(one.BackgroundResponseError.__module__)"
-    assert must(run(python, "-c", place, cwd=tmp_path)).strip() == "openai.lib.background._errors"
+    place = "from openai_background import _side; print(_side.contract.__name__)"
+    assert must(run(python, "-c", place, cwd=tmp_path)).strip() == "openai.lib.background"
 
 
 def test_program_on_stock_installed_as_editable_raises(repository: Path, server: str, tmp_path: Path) -> None:
