@@ -195,7 +195,7 @@ def _cases() -> Iterator[Case]:
         ("28 kB, status late", pending(28_000, late=True), 0.50),
     ):
         yield Case(f"poll {title}", (retrieve(sent), poll(sent)), most)
-    yield Case("an error made, against _make_status_error", (status_error, background_error), 1.5)
+    yield Case("an error made, against _make_status_error", (status_error, background_error))
     for title, asynchronous in (("", False), (", async", True)):
         stock = deltas(asynchronous=asynchronous)
         watched = deltas(asynchronous=asynchronous, raise_on_failure=True)

@@ -242,5 +242,5 @@ def _as_json(data: object) -> Any:
 def _shown(text: str | None, longest: int = _LONGEST_NAME) -> str:
     """Text of a server, fit for a log: one line, no control characters, of a sane length."""
     cut = (text or "")[:longest]
-    shown = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in cut)
+    shown = cut if cut.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in cut)
     return shown + ("…" if text and len(text) > longest else "")
