@@ -2,6 +2,7 @@
 
     integrations            fork, stock                    what the tests run in, and the libraries around the SDK
     integrations-tracing    tracing-fork, tracing-stock    the instrumentations
+    integrations-suites     suites-fork, suites-stock      libraries on the SDK, with what their own suites need
     integrations-servers    servers                        a gateway and an agent server, with what openai they want
 
 Promises: each holds the packages of requirements/<first column>.txt. A pair has the same versions of everything, and
@@ -22,7 +23,11 @@ from . import ROOT, Refusal, pin, tree, compose
 
 HOME = ROOT / ".venv-integrations"
 REQUIREMENTS = ROOT / "requirements"
-PAIRS = {"integrations": ("fork", "stock"), "integrations-tracing": ("tracing-fork", "tracing-stock")}
+PAIRS = {
+    "integrations": ("fork", "stock"),
+    "integrations-tracing": ("tracing-fork", "tracing-stock"),
+    "integrations-suites": ("suites-fork", "suites-stock"),
+}
 OTHERS = {"integrations-servers": "servers"}
 _UV = [str(Path(sys.executable).with_name("uv"))]
 # Compiled once here, instead of in each of the many processes that the tests start.
