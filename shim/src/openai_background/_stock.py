@@ -158,7 +158,9 @@ def _naming(own: Any, request: httpx2.Request) -> Any:
     def events() -> Iterator[Any]:
         try:
             yield from own()
-        except _transport_errors() as err:
+        except Exception as err:  # not asking when it is only closed, while a library is being imported, say
+            if not isinstance(err, _transport_errors()):
+                raise
             raise _as_error(err, request) from err
 
     return events
@@ -170,7 +172,9 @@ def _anaming(own: Any, request: httpx2.Request) -> Any:
         try:
             async for event in iterator:
                 yield event
-        except _transport_errors() as err:
+        except Exception as err:  # not asking when it is only closed, while a library is being imported, say
+            if not isinstance(err, _transport_errors()):
+                raise
             raise _as_error(err, request) from err
         finally:
             await iterator.aclose()
