@@ -44,14 +44,14 @@ COPIES: dict[str, Callable[[Any], Any]] = {"copy": copy.copy, "deepcopy": copy.d
 FORMS = {**PICKLES, **COPIES}
 
 
-def raised(handler: Callable[[httpx2.Request], httpx2.Response], **options: Any) -> Any:
+def raised(handler: Callable[[httpx2.Request], httpx2.Response], library: Any = httpx2, **options: Any) -> Any:
     """What a client raises that was given everything which must not travel."""
-    transport = httpx2.MockTransport(handler)
+    transport = library.MockTransport(handler)
     with OpenAI(
         api_key="sk-planted",
         base_url="https://api.test/v1",
         default_query={"signature": "planted-query"},
-        http_client=httpx2.Client(transport=transport, cookies={"session": "planted-cookie"}),
+        http_client=library.Client(transport=transport, cookies={"session": "planted-cookie"}),
         max_retries=0,
         **options,
     ) as client:
@@ -60,9 +60,9 @@ def raised(handler: Callable[[httpx2.Request], httpx2.Response], **options: Any)
     return caught.value
 
 
-def answering(status: int, body: Any) -> Callable[[httpx2.Request], httpx2.Response]:
+def answering(status: int, body: Any, library: Any = httpx2) -> Callable[[Any], Any]:
     headers = {"x-request-id": "req_1", "retry-after": "7", "set-cookie": "session=planted-cookie"}
-    return lambda request: httpx2.Response(status, headers=headers, json=body, request=request)
+    return lambda request: library.Response(status, headers=headers, json=body, request=request)
 
 
 def failing(error: type[httpx2.RequestError]) -> Callable[[httpx2.Request], httpx2.Response]:
@@ -134,6 +134,22 @@ def test_pickle_keeps_what_helps_to_retry() -> None:
     assert {**again.response.headers, "date": ""} == {"x-request-id": "req_1", "retry-after": "7", "date": ""}
     assert (again.request.method, str(again.request.url)) == ("POST", "https://api.test/v1/responses")
     assert again.response.request is again.request
+
+
+@pytest.mark.parametrize("form", PICKLES)
+def test_pickle_from_a_client_of_the_legacy_library_holds_nothing_secret(form: str) -> None:
+    httpx: Any = pytest.importorskip("httpx")
+    refused = raised(answering(429, REFUSAL, httpx), httpx)
+    unconnected = raised(failing(httpx.ConnectError), httpx)
+    unconnected.__cause__ = None  # holds the request, and is pickled by nobody but tblib
+    for error in (refused, unconnected):
+        again = PICKLES[form](error)
+        assert secrets_in(pickle.dumps(error, int(form[-1]))) == []
+        assert (type(again), str(again)) == (type(error), str(error))
+        assert isinstance(again.request, httpx.Request) and "authorization" in error.request.headers
+        assert (again.request.method, str(again.request.url)) == ("POST", "https://api.test/v1/responses")
+    assert isinstance(PICKLES[form](refused).response, httpx.Response)
+    assert PICKLES[form](refused).response.headers["retry-after"] == "7"
 
 
 def test_pickle_of_a_pickled_error_is_the_same_pickle() -> None:
@@ -651,11 +667,17 @@ def made_from(cls: Any, args: tuple[object, ...], attributes: dict[str, Any], co
     return error
 
 
+@pytest.mark.parametrize("library", ["httpx2", "httpx"])
 @pytest.mark.parametrize("name", ["RateLimitError", "APIConnectionError", "APITimeoutError"])
-def test_chain_that_is_pickled_too_holds_nothing_secret(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for cls in (httpx2.HTTPStatusError, httpx2.ConnectError, httpx2.ReadTimeout):
+def test_chain_that_is_pickled_too_holds_nothing_secret(
+    name: str, library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http: Any = pytest.importorskip(library)
+    for cls in (http.HTTPStatusError, http.ConnectError, http.ReadTimeout):
         monkeypatch.setitem(copyreg.dispatch_table, cls, reduced_by_attributes)
-    error: BaseException = MAKERS[name]()
+    failures = {"APIConnectionError": "ConnectError", "APITimeoutError": "ReadTimeout"}
+    handler = failing(getattr(http, failures[name])) if name in failures else answering(429, REFUSAL, http)
+    error: BaseException = raised(handler, http)
     linked: Any = error.__context__
     linked.__context__ = ValueError("It broke.")
     monkeypatch.setitem(copyreg.dispatch_table, type(error), reduced_with_its_chain)

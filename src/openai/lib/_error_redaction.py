@@ -10,14 +10,13 @@ and what cannot be pickled is left out. All else goes as it is.
 from __future__ import annotations
 
 import io
+import sys
 import copy
 import pickle
 import copyreg
 import weakref
 from typing import Any, Mapping, Callable, cast
 from functools import partial
-
-import httpx2
 
 from openai._utils import is_list, is_mapping
 from openai._models import BaseModel, add_request_id, construct_type
@@ -33,6 +32,8 @@ _ANSWER = (
 
 _ECHOES = ("tools", "headers", "authorization")
 """What of an output item echoes the request: a search for tools answers with their definitions, credentials included."""
+
+_LIBRARIES = ("httpx2", "httpx")  # a client may be of either; who has not loaded the second has none of that
 
 _DEEPEST = 100  # levels of nesting; the interpreter's own limit is some hundreds
 
@@ -60,11 +61,12 @@ class _Probe(pickle.Pickler):
     def __init__(self, error: BaseException, base: type[BaseException], protocol: int) -> None:
         super().__init__(io.BytesIO(), protocol)
         self.error, self.base, self.protocol = error, base, protocol
-        self.exchange: list[httpx2.Request | httpx2.Response] = []
+        self.parts = _classes("Request", "Response")
+        self.exchange: list[Any] = []
         self.errors: list[BaseException] = []
 
     def persistent_id(self, obj: Any) -> str | None:
-        if isinstance(obj, (httpx2.Request, httpx2.Response)):
+        if isinstance(obj, self.parts):
             self.exchange.append(obj)
         elif isinstance(obj, self.base):
             # It can be pickled if its class can. Not looked into, which would take for ever where errors are linked.
@@ -130,26 +132,37 @@ class Redaction:
 
     def _stand_in(self, part: object) -> Any:
         if id(part) not in self._stand_ins:
-            self._stand_ins[id(part)] = self._of_response(part) if isinstance(part, httpx2.Response) else _request(part)
+            answer = isinstance(part, _classes("Response"))
+            self._stand_ins[id(part)] = self._of_response(part) if answer else _request(part)
         return self._stand_ins[id(part)]
 
-    def _of_response(self, response: httpx2.Response) -> _Call:
+    def _of_response(self, response: Any) -> _Call:
         headers = {name: value for name, value in response.headers.items() if name.startswith(_HEADERS)}
         extensions = {name: True for name in response.extensions if name == "synthetic"}
         try:
             request = self._stand_in(response.request)
         except RuntimeError:  # it has none
             request = None
-        make = partial(httpx2.Response, headers=headers, request=request, extensions=extensions)
-        return _Call(make, response.status_code)
+        make = _class_of(response, "Response")
+        return _Call(partial(make, headers=headers, request=request, extensions=extensions), response.status_code)
 
 
 def _request(request: Any) -> _Call:
-    return _Call(httpx2.Request, request.method, str(_bare(request.url)))
+    return _Call(_class_of(request, "Request"), request.method, str(_bare(request.url)))
 
 
-def _bare(url: httpx2.URL) -> httpx2.URL:
+def _bare(url: Any) -> Any:
     return url.copy_with(userinfo=b"", query=None, fragment=None)
+
+
+def _classes(*names: str) -> tuple[type[Any], ...]:
+    """The classes with these names of every HTTP library that is loaded."""
+    libraries = [sys.modules.get(name) for name in _LIBRARIES]
+    return tuple(getattr(library, name) for library in libraries for name in names if hasattr(library, name))
+
+
+def _class_of(part: object, name: str) -> type[Any]:
+    return next(cls for cls in _classes(name) if isinstance(part, cls))
 
 
 def _answer(response: object) -> object:
@@ -201,7 +214,7 @@ def redact_chain(error: BaseException, base: type[BaseException]) -> None:
             continue
         seen.add(id(linked))
         links += [linked.__cause__, linked.__context__]
-        if isinstance(linked, (httpx2.RequestError, httpx2.HTTPStatusError)):
+        if isinstance(linked, _classes("RequestError", "HTTPStatusError")):
             _chained[id(linked)] = linked
             registered: Any = copyreg.dispatch_table.get(type(linked))
             if registered is not None and getattr(registered, "func", None) is not _reduce_linked:
