@@ -1,5 +1,5 @@
-"""Many waits at once, a thousand with --all, under faults at random, while the server is stopped and started again on the same port: no
-run is lost, none ends otherwise than it should, and no socket is left.
+"""Many waits at once, a thousand with --all, under faults at random, while the server is stopped and started again on the
+same port: no run is lost, none ends otherwise than it should, and no socket is left.
 
 The faults are those of test_poll_faults.py, by a seed that is printed (FORK_SEED sets it).
 """
@@ -17,7 +17,7 @@ import pytest
 from openai import AsyncOpenAI
 from forktools.loopback import CATALOGUE, Fault, Request, Loopback
 from openai.lib.background import BackgroundResponseError
-from tests.fork.test_poll_faults import EXPECTED, Chaos, seed, names, ashorten, http_client
+from tests.fork.test_poll_faults import EXPECTED, Chaos, seed, names, shorten, http_client
 
 # httpx2 leaves the transport of a connection that was reset to the garbage collector; stock does so too.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -51,7 +51,7 @@ def open_sockets() -> set[str]:
     ],
 )
 async def test_poll_outlasts_a_restart_of_the_server(library: str, runs: int) -> None:
-    chaos = Chaos(seed())
+    chaos = Chaos(seed(), library)
     chosen = names(runs, chaos)
 
     def faults(request: Request) -> Fault | None:
@@ -60,15 +60,15 @@ async def test_poll_outlasts_a_restart_of_the_server(library: str, runs: int) ->
         return None if fault is not None and fault.code == 404 else fault
 
     sockets = open_sockets()
-    # By its clock, which stands, no run of the first server ends.
-    first = Loopback(faults=faults, clock=lambda: 0.0).start()
-    ids = [first.add(replace(CATALOGUE[name], seconds=1.0)) for name in chosen]
+    first = Loopback(faults=faults).start()
+    # None of them ends on the first server.
+    ids = [first.add(replace(CATALOGUE[name], polls=("in_progress",) * 10_000)) for name in chosen]
     gate, polls = asyncio.Semaphore(AT_ONCE), 0
 
     async with AsyncOpenAI(
         base_url=first.base_url, api_key="x", max_retries=0, http_client=http_client(library)
     ) as client:
-        ashorten(client, PAUSE)
+        shorten(client, PAUSE)
 
         async def one(run: str) -> tuple[str | None, str]:
             def count(number: int, _status: str | None, _seconds: float) -> None:

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from openai import OpenAI, AsyncOpenAI, DefaultAioHttpClient
-from openai.lib.background import BackgroundPollTimeoutError
+from openai.lib.background import BackgroundPollTimeoutError, _wait
 
 from ._support import body, settle
 
@@ -35,14 +35,18 @@ BROKEN: dict[str, bytes] = {
 class Server:
     """Answers on a loopback port: first with what is scripted, then well; `drip` and `redirect` never come to an end."""
 
-    def __init__(self, *answers: bytes, endless: str | None = None) -> None:
+    def __init__(self, *answers: bytes, endless: str | None = None, times: float = float("inf")) -> None:
         self.answers = list(answers)
         self.endless = endless
+        self.times = times
         self.closing = threading.Event()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True
-        if self.endless == "drip":
+        self.times -= 1
+        if self.times < 0:
+            handler.wfile.write(GOOD)
+        elif self.endless == "drip":
             handler.wfile.write(HEAD + b"Content-Length: 9999\r\n\r\n")
             while not self.closing.wait(0.05):
                 handler.wfile.write(b" ")
@@ -127,3 +131,20 @@ async def test_poll_in_async_code_ends_a_second_after_the_time(
         assert 0.2 <= time.monotonic() - began <= 1.7
         await client.close()
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+@pytest.mark.parametrize("kind", ["async", "aiohttp"])
+async def test_poll_in_async_code_gives_up_an_answer_without_end_though_the_wait_has_none(
+    kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if kind == "aiohttp":
+        pytest.importorskip("aiohttp")
+    monkeypatch.setattr(_wait, "OUTAGE", 0.1)
+    monkeypatch.setattr(_wait, "LAST_REQUEST", 0.1)
+    with serving(Server(endless="drip", times=2)) as url:
+        client = connect(kind, url, monkeypatch)
+        # Less patience, where it is asked for, is not less time for an answer.
+        response = await asyncio.wait_for(client.responses.poll("resp_1", max_outage_seconds=30), 10)
+        assert response.status == "completed"
+        await client.close()
+    assert [record.levelname for record in caplog.records if "resp_1" in record.message] == ["WARNING", "WARNING"]

@@ -127,7 +127,8 @@ def poll(
           the request begins, a second at least. So redirects, bytes that arrive one by one, and the client's retries
           with the pauses between them may outlast it.
 
-      max_outage_seconds: Seconds without one good answer after which the fault is raised; ten minutes by default.
+      max_outage_seconds: Seconds without one good answer after which the fault is raised; ten minutes by default. In
+          async code a request that is not over after ten minutes, retries included, is given up: one more such fault.
 
       on_poll: Called after each poll with its number, the last status and the seconds since the wait began; in async
           code what it returns is awaited if it can be.

@@ -15,7 +15,7 @@ import time
 import logging
 from random import random
 from typing import Any, cast
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 import anyio
 import jiter
@@ -116,13 +116,13 @@ class Wait:
         return TimeLeft(httpx2.Timeout(asked), self._deadline)
 
     def time_limit(self) -> AbstractContextManager[object]:
-        """Cuts off, in async code, a request that goes on a second after the end of the time.
+        """Cuts off, in async code, a request that goes on a second after the end of the time, or for a whole `OUTAGE`.
 
-        Time-outs alone do not: they are those of one attempt, and of one piece of an answer.
+        Time-outs alone do not: they are those of one attempt, and of one piece of an answer. Of a bad chunk behind the
+        headers aiohttp tells nobody, and waits for ever.
         """
-        if self._deadline is None:
-            return nullcontext()
-        return anyio.move_on_after(max(self._deadline - time.monotonic(), 0.0) + LAST_REQUEST)
+        left = OUTAGE if self._deadline is None else min(self._deadline - time.monotonic(), OUTAGE)
+        return anyio.move_on_after(max(left, 0.0) + LAST_REQUEST)
 
     def read(self, answer: Any) -> Any:
         """The response in a raw answer, parsed, once the run has ended; None until then.
