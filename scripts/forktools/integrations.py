@@ -60,7 +60,7 @@ def _make(name: str) -> None:
         _uv(*_INSTALL, _empty(OTHERS[name]), *wanted)
         return
     fork, stock = map(_empty, PAIRS[name])
-    wanted += ["--constraint", str(REQUIREMENTS / "dev.txt"), "pytest", "pytest-asyncio"]
+    wanted += ["--constraint", str(REQUIREMENTS / "dev.txt"), "pytest", "pytest-asyncio", "pytest-reportlog"]
     with TemporaryDirectory() as folder:
         _uv(*_INSTALL, fork, *wanted, str(_wheel(Path(folder))))
         names = _uv("pip", "freeze", "--python", fork).splitlines()

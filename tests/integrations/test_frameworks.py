@@ -4,7 +4,6 @@ test by test. What fails on both is not ours: it wants the network, a key or ano
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 from collections import Counter
@@ -12,8 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from forktools import ROOT, outcomes
-from forktools.suite.compare import GOOD, settle, compare
+from forktools import ROOT, recorded
+from forktools.recorded import BAD, GOOD
+from forktools.suite.compare import compare
 
 from ._page import check, table, pinned
 from ._support import environment
@@ -49,16 +49,18 @@ def source(name: str) -> Path:
     return folder / stem
 
 
-def run_suite(side: str, folder: Path, subset: Sequence[str], target: Path) -> dict[str, str]:
+def run_suite(side: str, folder: Path, tests: Sequence[str], scratch: Path, *options: str) -> dict[str, str]:
     """How each test ended."""
-    options = ["-q", "-p", "forktools.outcomes", "-p", "no:cacheprovider", "-o", "addopts="]
-    command = [str(python(REQUIREMENTS, f"suites-{side}")), "-m", "pytest", *options, "--continue-on-collection-errors"]
-    quiet = subprocess.DEVNULL
-    more = {"PYTHONPATH": str(ROOT / "scripts"), outcomes.VARIABLE: str(target)}
-    subprocess.run(
-        [*command, *subset], cwd=folder, env=environment(**more), timeout=SECONDS, stdout=quiet, stderr=quiet
+    arguments = ["-p", "no:cacheprovider", "-o", "addopts=", "--continue-on-collection-errors", *options, *tests]
+    return recorded.run(
+        python(REQUIREMENTS, f"suites-{side}"),
+        folder,
+        arguments,
+        variables=environment(),
+        target=scratch / "reports.jsonl",
+        log=scratch / "log",
+        timeout=SECONDS,
     )
-    return json.loads(target.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -66,14 +68,15 @@ def test_suite_ends_on_the_fork_as_on_stock(name: str, tmp_path: Path) -> None:
     folder = source(name)
 
     def rerun(tree: str, tests: Sequence[str]) -> Mapping[str, str]:
-        return run_suite("fork" if tree == "patched" else "stock", folder, tests, tmp_path / "again.json")
+        return run_suite("fork" if tree == "patched" else "stock", folder, tests, tmp_path)
 
-    stock = settle(run_suite("stock", folder, SUITES[name], tmp_path / "stock.json"), rerun)
-    fork = run_suite("fork", folder, SUITES[name], tmp_path / "fork.json")
+    stock, fork = (run_suite(side, folder, SUITES[name], tmp_path) for side in ("stock", "fork"))
     print(name, "on stock:", dict(Counter(stock.values())))
     assert sum(outcome in GOOD for outcome in stock.values()) > 500  # or it did not run
-    found = compare(stock, fork, rerun)
-    assert (found.regressions, found.mended, found.added) == ({}, [], [])
+    assert fork.keys() == stock.keys()
+    assert compare(stock, fork, rerun).regressions == {}
+    mended = [test for test, outcome in fork.items() if outcome in GOOD and stock[test] in BAD]
+    assert [test for test, outcome in (rerun("stock", mended) if mended else {}).items() if outcome in BAD] == []
 
 
 def test_page_names_the_suites(request: pytest.FixtureRequest) -> None:
