@@ -215,7 +215,7 @@ def test_at_most_six_lines_besides_the_pin_name_the_release() -> None:
 
 @pytest.mark.slow
 @pytest.mark.install
-def test_rebase_this_repository_goes_to_3_50_0_and_back_without_a_hand(tmp_path: Path) -> None:
+def test_rebase_this_repository_goes_to_3_55_0_and_back_without_a_hand(tmp_path: Path) -> None:
     for path in tree.listed(ROOT):
         if (ROOT / path).is_file() or (ROOT / path).is_symlink():
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -226,7 +226,7 @@ def test_rebase_this_repository_goes_to_3_50_0_and_back_without_a_hand(tmp_path:
     pinned = pin.load(tmp_path)
     assert here.lay() == 0
     before = here.snapshot()
-    assert rebase.main(["3.50.0"], tmp_path) == 0
+    assert rebase.main(["3.55.0"], tmp_path) == 0
     assert here.refresh("--check") == 0
     assert rebase.main([pinned.upstream], tmp_path) == 0
     assert here.refresh("--check") == 0
