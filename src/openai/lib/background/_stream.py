@@ -136,15 +136,17 @@ class _Watch(Told):
         if self._number is not None:
             at = f"after event {self._number}"
         asked = self._http.request.url.params.get("starting_after", "")
+        number = int(asked) if self._number is None and asked.isdecimal() else self._number
+        again = f" with starting_after={number}" if number is not None else ""
         error_class = (
             BackgroundStreamTimeoutError if isinstance(fault, APITimeoutError) else BackgroundStreamInterruptedError
         )
         error = error_class(
             message=f"The stream of response {_shown(self._response_id) or '(id unknown)'} broke off {at}; "
-            "the run may go on",
+            f"the run may go on: stream it again{again}, or poll",
             request=self._http.request,
             response_id=self._response_id,
-            sequence_number=int(asked) if self._number is None and asked.isdecimal() else self._number,
+            sequence_number=number,
         )
         error.__cause__ = fault
         return error
