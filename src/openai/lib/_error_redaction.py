@@ -161,7 +161,7 @@ def _classes(*names: str) -> tuple[type[Any], ...]:
     return tuple(getattr(library, name) for library in libraries for name in names if hasattr(library, name))
 
 
-def _class_of(part: object, name: str) -> type[Any]:
+def _class_of(part: object, name: str) -> Callable[..., Any]:
     return next(cls for cls in _classes(name) if isinstance(part, cls))
 
 
