@@ -145,7 +145,12 @@ def test_serve_prints_what_to_export_serves_there_and_ends_with_ctrl_c() -> None
         [sys.executable, "-m", "forktools.demo", "--serve"],
         {**os.environ, "PYTHONPATH": str(SCRIPTS)},
     )
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background of a shell ignores it, children too
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
         assert process.stdout is not None
         url, key = shlex.split(process.stdout.readline())[1:]
         with OpenAI(
@@ -154,6 +159,9 @@ def test_serve_prints_what_to_export_serves_there_and_ends_with_ctrl_c() -> None
             assert client.responses.retrieve("resp_completed").status == "queued"
         process.send_signal(signal.SIGINT)
         assert process.wait(180) == 0
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_serve_on_a_taken_port_says_so_and_exits_1(capsys: pytest.CaptureFixture[str]) -> None:
