@@ -38,7 +38,7 @@ def read_retry_after(errors: Iterable[Mapping[str, object]], texts: Iterable[str
       texts: Their messages.
     """
     errors = list(errors)
-    told = [_from_fields(error) for error in errors]
+    told = [seconds for error in errors for seconds in _from_fields(error)]
     told += [_from_headers(error.get("headers")) for error in errors]
     told += [wait_in(text) for text in texts]
     return next((seconds for seconds in told if seconds is not None and seconds < _NO_SECONDS), None)
@@ -65,11 +65,10 @@ def _short(unit: str) -> str:
     return "ms" if unit.startswith(("ms", "milli")) else unit[0]
 
 
-def _from_fields(error: Mapping[str, object]) -> float | None:
-    told = [_wait(error[name]) for name in _WAITS if name in error] + [
+def _from_fields(error: Mapping[str, object]) -> list[float | None]:
+    return [_wait(error[name]) for name in _WAITS if name in error] + [
         _until(error[name]) for name in _MOMENTS if name in error
     ]
-    return next((seconds for seconds in told if seconds is not None), None)
 
 
 def _from_headers(headers: object) -> float | None:
