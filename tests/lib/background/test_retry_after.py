@@ -148,3 +148,9 @@ def test_retry_after_is_found_inside_the_error() -> None:
 @pytest.mark.parametrize("status", ["failed", "incomplete", "cancelled"])
 def test_retry_after_of_an_ending_without_an_error_is_none(status: str) -> None:
     assert error_of(body(status)).retry_after is None
+
+
+@pytest.mark.parametrize("none", [2**53, "soon", -1])
+def test_retry_after_of_a_field_that_is_none_is_that_of_the_next_one(none: Any) -> None:
+    error = error_of(failed("usage_limit_reached", "Please try again in 9s.", retry_after=none, resets_at=NOW + 60))
+    assert error.retry_after == pytest.approx(60)
