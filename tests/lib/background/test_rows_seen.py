@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, get_args
 
 import pytest
@@ -112,7 +113,7 @@ def test_contract_seen_values_are_these_rows() -> None:
             "reason": {"max_tokens": (None, None, False), "length": (None, None, False)},
         }
     )
-    assert CONTRACT_VERSION == snapshot("2.1.0")
+    assert CONTRACT_VERSION == snapshot("2.2.0")
 
 
 @pytest.mark.parametrize("name", ["code", "type"])
@@ -122,6 +123,27 @@ def test_failed_with_a_seen_word_says_what_its_row_says(row: Any, name: str) -> 
     error = error_of(failed(**{"code": None, name: word}))
     assert (error.equivalent, error.retryable, error.known) == (row.equivalent, row.retryable, True)
     assert getattr(error, name) == word and f"({word})" in str(error)
+
+
+# What Azure and gateways put in the place of a number.
+@pytest.mark.parametrize("name", ["code", "type"])
+@pytest.mark.parametrize(
+    "status", [int(row.key) for row in SEEN if row.kind == "status" and row.key != "5xx"] + [502, 503, 504]
+)
+@pytest.mark.parametrize("spelled", ["phrase", "name", "camel"])
+def test_failed_with_the_phrase_of_a_status_is_judged_by_the_status(name: str, status: int, spelled: str) -> None:
+    phrase = HTTPStatus(status).phrase
+    word = {"phrase": phrase, "name": HTTPStatus(status).name, "camel": phrase.replace(" ", "")}[spelled]
+    error, of_number = error_of(failed(**{"code": None, name: word})), error_of(failed(code=str(status)))
+    assert error.known and error.retryable == of_number.retryable
+    if status != 408:  # there, the word is the code of a server that ran out of time
+        assert error.equivalent is of_number.equivalent
+
+
+@pytest.mark.parametrize("word", ["ImATeapot", "Gone", "not found in cache", "service_unavailable_for_you"])
+def test_failed_with_words_like_a_phrase_stays_unknown(word: str) -> None:
+    error = error_of(failed(code=word))
+    assert not error.known and not error.retryable and error.equivalent is None
 
 
 def test_each_word_has_one_row_whatever_its_kind() -> None:

@@ -25,7 +25,7 @@ from openai._exceptions import (
     ContentFilterFinishReasonError as ContentFilter,
 )
 
-CONTRACT_VERSION = "2.1.0"
+CONTRACT_VERSION = "2.2.0"
 
 
 class Rule(NamedTuple):
@@ -174,7 +174,7 @@ def find_rule(kind: str, key: str | None) -> Rule | None:
     """The row for a cause or a reason; None where there is none.
 
     One vocabulary: what is known in the place of a code is known in the place of a type, too. Words are found in any
-    spelling (`RateLimitExceeded`, `RATE_LIMIT_EXCEEDED`), numbers also as `"429"` and `"HTTP 429"`.
+    spelling (`RateLimitExceeded`, `RATE_LIMIT_EXCEEDED`), statuses also as `"429"`, `"HTTP 429"` and `Too Many Requests`.
     """
     if key is None:
         return None
@@ -191,7 +191,22 @@ def plain_word(key: str) -> str:
     return re.sub(r"[\s.-]+", "_", _HUMP.sub("_", key.strip())).lower()
 
 
-# Some servers name the SDK's own classes (`BadRequestError`): each means its HTTP status.
+# Some servers name the SDK's own class (`BadRequestError`), some the status by its phrase (`NotFound`, "Bad Gateway"):
+# each means its HTTP status.
+_PHRASES = {
+    "bad_request": "400",
+    "unauthorized": "401",
+    "payment_required": "402",
+    "forbidden": "403",
+    "not_found": "404",
+    "conflict": "409",
+    "unprocessable_entity": "422",
+    "unprocessable_content": "422",
+    "bad_gateway": "5xx",
+    "service_unavailable": "5xx",
+    "gateway_timeout": "5xx",
+}
 for _rule in CONTRACT:
     if _rule.kind == "status" and _rule.equivalent is not None:
         _CAUSES.setdefault(plain_word(_rule.equivalent.__name__), _rule)
+_CAUSES.update({phrase: _CAUSES[status] for phrase, status in _PHRASES.items()})
