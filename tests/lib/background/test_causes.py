@@ -158,7 +158,8 @@ def test_type_decides_where_the_code_says_nothing(code: Any) -> None:
 def test_status_beside_the_code_decides_last(name: str) -> None:
     error = error_of(failed("no_such_code", **{name: 404}))
     assert judged(error) == (404, False) and error.code == "no_such_code"
-    assert judged(error_of(failed("no_such_code", **{name: "NOT_FOUND"}))) == (0, False)
+    assert judged(error_of(failed("no_such_code", **{name: "NOT_FOUND"}))) == (404, False)
+    assert judged(error_of(failed("no_such_code", **{name: "NOT_SEEN"}))) == (0, False)
     assert judged(error_of(failed("invalid_prompt", **{name: 500}))) == (400, False)
 
 
