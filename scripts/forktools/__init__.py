@@ -13,7 +13,6 @@ The fork is a pin and a series; everything else is computed from them:
     rebase   the series onto another release
     walk     every patch alone, on upstream's sdist, with linters and tests
     tree     what else has to hold for the files of this repository
-    env      the virtual environment that the scripts run in (standard library only)
 
 Whatever does not hold ends in one `Refusal`, whose text is one sentence for the person at the terminal.
 """

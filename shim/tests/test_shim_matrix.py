@@ -1,138 +1,66 @@
-"""The shim where it is for: installed by the front ends, on stock releases, held to the fork's own behavioural tests."""
+"""The shim where it is for: built, installed by the front ends, on stock releases and on the fork, under type checkers.
+How it behaves on each release, ./scripts/test-matrix --shim asks."""
 
 from __future__ import annotations
 
 import re
 import sys
-import json
 import shutil
 import tarfile
 import zipfile
-import threading
-from typing import Any, Iterator, cast
+from typing import Any, cast
 from pathlib import Path
 from collections import Counter
-from http.server import ThreadingHTTPServer, BaseHTTPRequestHandler
 from email.parser import Parser
-from typing_extensions import override
 
 import pytest
-import shim_matrix
-from shim_matrix import run, make, must
+from shim_matrix import README, run, make, must
 
-from forktools import ROOT, compose
+from forktools import ROOT, pin, compose
+from forktools.loopback import Loopback
 from tests.fork.test_installed_types import Check, checkers
 
 pytestmark = [pytest.mark.install, pytest.mark.slow]
 
-RELEASES = shim_matrix.releases()
-PROGRAM = re.findall(r"```python\n(.*?)```", shim_matrix.README.read_text(encoding="utf-8"), re.DOTALL)[0]
-ENDING = "BackgroundRateLimitError: rate_limit_exceeded, retryable: True"
-
-
-# -- the matrix
-
-
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The interpreter of a release's environment, made when it is asked for first."""
-    made: dict[str, Path] = {}
-
-    def get(release: str) -> Path:
-        if release not in made:
-            made[release] = shim_matrix.make_stock(tmp_path_factory.mktemp("stock") / release, release)
-        return made[release]
-
-    return get
-
-
-@pytest.mark.parametrize("release", RELEASES)
-def test_own_tests_of_the_shim_pass_on_a_stock_release(environments: Any, release: str) -> None:
-    python = environments(release)
-    assert must(run(python, "-c", "import openai; print(openai.__version__)")).strip() == release
-    must(run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "shim/tests/test_shim.py"))
-
-
-def test_behavioural_tests_pass_on_stock_as_the_readme_says(environments: Any, tmp_path: Path) -> None:
-    reports = {one: shim_matrix.behave(environments(one), tmp_path / f"{one}.json") for one in RELEASES}
-    assert shim_matrix.shown() == shim_matrix.table(reports), "run: ./scripts/test-matrix --shim"
+NEWEST = f"openai=={pin.load(ROOT).upstream}"
+PROGRAM = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[0]
 
 
 @checkers
-@pytest.mark.parametrize("release", [RELEASES[0], RELEASES[2], RELEASES[-1]])
-def test_checker_finds_nothing_in_a_callers_file(check: Check, environments: Any, release: str, tmp_path: Path) -> None:
-    caller = ROOT / "tests" / "typing" / "shim.py"
-    assert check(environments(release), Path(shutil.copy(caller, tmp_path))) == {}
+@pytest.mark.parametrize("stock", ["openai==2.20.0", "openai==2.54.0", NEWEST])
+def test_checker_finds_nothing_in_a_callers_file(check: Check, stock: str, tmp_path: Path) -> None:
+    caller = Path(shutil.copy(ROOT / "tests" / "typing" / "shim.py", tmp_path))
+    assert check(make(tmp_path / "env", stock, ROOT / "shim"), caller) == {}
 
 
 # -- the program in the README
-
-
-@pytest.fixture
-def server() -> Iterator[str]:
-    """The API, on which every run has hit a rate limit."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            error = {"code": "rate_limit_exceeded", "message": "Please try again in 3s."}
-            body = json.dumps({"id": self.path.rpartition("/")[2], "status": "failed", "error": error}).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        @override
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{http.server_port}/v1"
-        http.shutdown()
-        thread.join()
-
-
-def ends(python: Path, server: str, folder: Path) -> str:
-    """What the program says at its end."""
-    done = run(python, "-c", PROGRAM, "resp_1", cwd=folder, OPENAI_BASE_URL=server, OPENAI_API_KEY="k")
-    assert done.returncode == 1, done.stderr
-    return done.stderr.strip()
 
 
 def test_program_of_the_readme_has_ten_lines_at_most() -> None:
     assert len(PROGRAM.splitlines()) <= 10
 
 
-@pytest.mark.parametrize("front_end", ["pip", "uv"])
-def test_program_on_stock_installed_from_git_raises(
-    repository: Path, server: str, tmp_path: Path, front_end: str
-) -> None:
-    url = f"git+{repository.as_uri()}#subdirectory=shim"
-    stock = f"openai=={RELEASES[-1]}"
-    if front_end == "uv":
-        python = make(tmp_path / "env", stock, url)
+@pytest.mark.parametrize("how", ["pip", "uv", "editable", "on the fork"])
+def test_program_raises_however_the_shim_is_installed(repository: Path, tmp_path: Path, how: str) -> None:
+    url = f"git+{repository.as_uri()}"
+    shim = f"openai-background @ {url}#subdirectory=shim"
+    wanted: dict[str, list[Any]] = {
+        "pip": [NEWEST, shim],
+        "uv": [NEWEST, shim],
+        "editable": [NEWEST, "--editable", repository / "shim"],
+        "on the fork": [f"openai @ {url}", shim],
+    }
+    if how == "pip":
+        python = make(tmp_path / "env", "pip")
+        must(run(python, "-m", "pip", "install", "--quiet", *wanted[how]))
     else:
-        must(run(sys.executable, "-m", "venv", tmp_path / "env"))
-        python = tmp_path / "env" / "bin" / "python"
-        must(run(python, "-m", "pip", "install", "--quiet", stock, url))
-    assert ends(python, server, tmp_path) == ENDING
-    place = "from openai_background import _side; print(_side.contract.__name__)"
-    assert must(run(python, "-c", place, cwd=tmp_path)).strip() == "openai_background._contract"
-
-
-def test_program_on_the_fork_installed_from_git_raises(repository: Path, server: str, tmp_path: Path) -> None:
-    git = f"git+{repository.as_uri()}"
-    python = make(tmp_path / "env", f"openai @ {git}", f"openai-background @ {git}#subdirectory=shim")
-    assert ends(python, server, tmp_path) == ENDING
-    place = "from openai_background import _side; print(_side.contract.__name__)"
-    assert must(run(python, "-c", place, cwd=tmp_path)).strip() == "openai.lib.background"
-
-
-def test_program_on_stock_installed_as_editable_raises(repository: Path, server: str, tmp_path: Path) -> None:
-    python = make(tmp_path / "env", f"openai=={RELEASES[-1]}", "--editable", repository / "shim")
-    assert ends(python, server, tmp_path) == ENDING
+        python = make(tmp_path / "env", *wanted[how])
+    with Loopback() as server:
+        told = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "k"}
+        done = run(python, "-c", PROGRAM, "resp_rate_limit_exceeded", cwd=tmp_path, **told)
+    assert (done.returncode, done.stderr) == (1, "BackgroundRateLimitError: rate_limit_exceeded, retryable: True\n")
+    place = must(run(python, "-c", "from openai_background import _side; print(_side.contract.__name__)", cwd=tmp_path))
+    assert place.strip() == ("openai.lib.background" if how == "on the fork" else "openai_background._contract")
 
 
 # -- what is built
@@ -144,25 +72,22 @@ def own_files(root: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in names}
 
 
-@pytest.fixture(scope="module")
-def built(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The source distribution, and the wheel that is made from it and not from the repository."""
-    folder = tmp_path_factory.mktemp("dist")
-    must(run(sys.executable, "-m", "build", "--outdir", folder, repository / "shim"))
-    (sdist,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
-    return sdist, wheel
-
-
 def test_sdist_and_wheel_hold_the_contract_but_for_imports_from_where_they_are_served(
-    repository: Path, built: tuple[Path, Path]
+    repository: Path, tmp_path: Path
 ) -> None:
+    must(run(sys.executable, "-m", "build", "--outdir", tmp_path, repository / "shim"))
+    (wheel_file,), (sdist_file,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
     place = "openai_background/_contract/"
-    with zipfile.ZipFile(built[1]) as wheel:
+    with zipfile.ZipFile(wheel_file) as wheel:
         packed = {name.removeprefix(place): wheel.read(name) for name in wheel.namelist() if name.startswith(place)}
         rest = {name for name in wheel.namelist() if not name.startswith(place) and ".dist-info/" not in name}
-    with tarfile.open(built[0]) as sdist:
+        (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = Parser().parsestr(wheel.read(name).decode())
+    with tarfile.open(sdist_file) as sdist:
         names = [name for name in sdist.getnames() if "_contract/" in name]
         source = {name.partition(place)[2]: cast(Any, sdist.extractfile(name)).read() for name in names}
+    assert metadata.get_all("Requires-Dist") == ["openai<4,>=1.109.1"]
+    assert f'CONTRACT_VERSION = "{metadata["Version"].partition(".post")[0]}"' in source["_table.py"].decode()
     assert source == own_files(repository)
     assert packed.keys() == source.keys()
     moved: Counter[str] = Counter()
@@ -176,17 +101,6 @@ def test_sdist_and_wheel_hold_the_contract_but_for_imports_from_where_they_are_s
     assert not [name for name, content in packed.items() if elsewhere.search(content)]
     own = (repository / "shim" / "src" / "openai_background").iterdir()
     assert rest == {f"openai_background/{path.name}" for path in own if path.is_file()}
-
-
-def test_metadata_asks_for_openai_and_has_the_version_of_the_contract(
-    repository: Path, built: tuple[Path, Path]
-) -> None:
-    with zipfile.ZipFile(built[1]) as wheel:
-        (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata = Parser().parsestr(wheel.read(name).decode())
-    assert metadata.get_all("Requires-Dist") == ["openai<4,>=1.109.1"]
-    table = own_files(repository)["_table.py"].decode()
-    assert f'CONTRACT_VERSION = "{metadata["Version"].partition(".post")[0]}"' in table
 
 
 def test_build_without_the_repository_says_what_is_missing(repository: Path, tmp_path: Path) -> None:
