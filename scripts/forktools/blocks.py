@@ -21,9 +21,10 @@ import os
 import re
 import time
 import asyncio
-from typing import Any, Generator, NamedTuple
+from typing import Any, Generator
 from pathlib import Path
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from unittest.mock import patch
 
 import anyio
@@ -38,21 +39,18 @@ _BLOCK = re.compile(
 _ANY_PYTHON = re.compile(r"^\s*```\s*py|<!-- *not run", re.MULTILINE | re.IGNORECASE)
 
 
-class Block(NamedTuple):
-    """One block: the line before its code, the code, what the page says that it prints, and why it is not run."""
+@dataclass
+class Block:
+    """One block: the line before its code, the code, what the page says that it prints, and what it printed.
+
+    problem: why it did not run to its end; for one that is left out, the reason.
+    """
 
     line: int
     code: str
     shown: str
-    reason: str | None
-
-
-class Result(NamedTuple):
-    """What a block printed, and why it did not run to its end."""
-
-    block: Block
-    printed: str
     problem: str | None
+    printed: str = ""
 
 
 def read(path: Path) -> list[Block]:
@@ -62,12 +60,12 @@ def read(path: Path) -> list[Block]:
         Block(text.count("\n", 0, match.start("code")), match["code"], match["shown"] or "", match["reason"])
         for match in _BLOCK.finditer(text)
     ]
-    if len(found) + sum(block.reason is not None for block in found) != len(_ANY_PYTHON.findall(text)):
+    if len(found) + sum(block.problem is not None for block in found) != len(_ANY_PYTHON.findall(text)):
         raise Refusal(f"{path.name} has Python that is indented, unusual, not closed, or left out for no reason.")
     return found
 
 
-def run(path: Path, namespace: dict[str, Any] | None = None) -> Generator[Result]:
+def run(path: Path, namespace: dict[str, Any] | None = None) -> Generator[Block]:
     """Runs the blocks of a page, in order.
 
     namespace: what the blocks share; afterwards it holds what they defined, and `server`, the Loopback.
@@ -82,10 +80,11 @@ def run(path: Path, namespace: dict[str, Any] | None = None) -> Generator[Result
         said = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "loopback"}
         with patch.dict(os.environ, said), patch.object(time, "sleep"), patch.object(anyio, "sleep", no_wait):
             for block in read(path):
-                printed = io.StringIO()
-                with redirect_stdout(printed):
-                    problem = block.reason or _problem(path, block, namespace)
-                yield Result(block, printed.getvalue(), problem)
+                if block.problem is None:
+                    with redirect_stdout(io.StringIO()) as printed:
+                        block.problem = _problem(path, block, namespace)
+                    block.printed = printed.getvalue()
+                yield block
 
 
 def _problem(path: Path, block: Block, namespace: dict[str, Any]) -> str | None:

@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT, contract: Mappin
     except Refusal as refusal:
         print(f"pages: {refusal}", file=sys.stderr)
         return 1
-    stale = [path for path, text in files.items() if not _is(root / path, text)]
+    stale = [path for path, text in files.items() if (root / path).read_text(encoding="utf-8") != text]
     for path in stale:
         print(f"{path}: not as the contract makes it; " + (f"run {COMMAND}" if check else "rewritten"))
         if not check:
@@ -149,10 +149,6 @@ def main(arguments: list[str] | None = None, root: Path = ROOT, contract: Mappin
     if VERSIONS in stale and not check:
         renew_snapshots(root)
     return 1 if stale and check else 0
-
-
-def _is(file: Path, text: str) -> bool:
-    return file.is_file() and file.read_bytes() == text.encode()
 
 
 if __name__ == "__main__":

@@ -40,9 +40,9 @@ LEFT_OUT = {
 @pytest.mark.parametrize("name", PAGES)
 def test_page_code_prints_what_the_page_shows_but_for_what_is_written_down(name: str) -> None:
     wrong = [
-        f"{name}:{one.block.line}: {one.problem or f'prints {one.printed!r}, the page shows {one.block.shown!r}'}"
-        for one in blocks.run(ROOT / name)
-        if (one.problem or one.printed != one.block.shown) and one.problem not in LEFT_OUT
+        f"{name}:{block.line}: {block.problem or f'prints {block.printed!r}, the page shows {block.shown!r}'}"
+        for block in blocks.run(ROOT / name)
+        if (block.problem or block.printed != block.shown) and block.problem not in LEFT_OUT
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -62,14 +62,7 @@ def test_blocks_are_run_in_one_session_or_left_out_for_a_reason(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    "page",
-    [
-        "<!-- not run: -->\n```python\n1 / 0\n```\n",
-        "  ```python\n  1\n  ```\n",
-        "```python x\n1\n```\n",
-        "```py\n1\n```\n",
-        "```python\n1\n",
-    ],
+    "page", ["<!-- not run: -->\n```python\n1\n```\n", "  ```python\n  1\n  ```\n", "```py\n1\n```\n", "```python\n1\n"]
 )
 def test_block_that_would_not_be_run_is_refused(tmp_path: Path, page: str) -> None:
     (tmp_path / "page.md").write_text(page, encoding="utf-8")
@@ -222,41 +215,38 @@ def test_rows_that_changed_with_their_version_are_recorded_and_change_every_file
 # -- the JSON, its schema, and another language
 
 
+ROW = CONTRACT_JSON["rules"][0]
+
+
 @pytest.mark.parametrize(
-    "changes",
+    "wrong",
     [
         {"contract_version": "1.0"},
-        {"rules": []},
         {"more": 1},
-        *({"endings": {**CONTRACT_JSON["endings"], **wrong}} for wrong in ({"failed": "RateLimitError"}, {"completed": True})),
-        *({"rules": [{**CONTRACT_JSON["rules"][0], **wrong}]} for wrong in (
-            {"retryable": "yes"},
-            {"raised": "RateLimitError"},
-            {"equivalent": "a RateLimitError"},
-            {"kind": "colour"},
-            {"http_status": 200},
-            {"meaning": ""},
-            {"remark": "new"},
-            {"kind": "status", "key": "teapot"},
-        )),
+        {"endings": {**CONTRACT_JSON["endings"], "failed": "RateLimitError"}},
+        {"rules": []},
+        {"rules": [{**ROW, "raised": "RateLimitError"}]},
+        {"rules": [{**ROW, "retryable": "yes"}]},
+        {"rules": [{**ROW, "http_status": 200}]},
+        {"rules": [{**ROW, "kind": "colour"}]},
+        {"rules": [{**ROW, "kind": "status", "key": "teapot"}]},
+        {"rules": [{**ROW, "remark": "new"}]},
     ],
-    ids=lambda changes: str(changes)[-60:],
-)  # fmt: skip
-def test_schema_accepts_the_json_and_refuses_what_is_no_contract(changes: dict[str, Any]) -> None:
+    ids=lambda wrong: str(wrong)[-60:],
+)
+def test_schema_accepts_the_json_and_refuses_what_is_no_contract(wrong: dict[str, Any]) -> None:
     schema = json.loads((ROOT / "docs" / pages.SCHEMA).read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.Draft202012Validator(schema).validate(CONTRACT_JSON)
-    assert list(jsonschema.Draft202012Validator(schema).iter_errors({**CONTRACT_JSON, **changes}))
+    assert not jsonschema.Draft202012Validator(schema).is_valid({**CONTRACT_JSON, **wrong})
 
 
 ERRORS: list[dict[str, Any]] = [
     *({"code": rule.key.replace("xx", "07")} for rule in CONTRACT if rule.kind in ("code", "status")),
-    *({"code": "no_such_code", "type": rule.key} for rule in CONTRACT if rule.kind == "type"),
-    *({"code": "rate_limit_exceeded", "type": rule.key} for rule in CONTRACT if rule.kind == "type"),
+    *({"code": code, "type": rule.key} for rule in CONTRACT if rule.kind == "type" for code in ("?", "slow_down")),
     {"code": 503},
     {"code": "5xx"},
     {"code": None, "type": "tokens"},
-    {"code": "no_such_code"},
     {},
 ]
 
@@ -264,23 +254,19 @@ ERRORS: list[dict[str, Any]] = [
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_node_program_comes_to_the_same_verdict_and_prints_it_for_a_code() -> None:
     program = ROOT / "examples/responses/background_errors.mjs"
-
-    def node(*arguments: str) -> Any:
-        done = subprocess.run(["node", *arguments], capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
     script = f"""
         const {{ verdict }} = await import({json.dumps(program.as_uri())});
         console.log(JSON.stringify(JSON.parse(process.argv[1]).map(verdict)));
     """
-    theirs = node("--input-type=module", "--eval", script, "--", json.dumps(ERRORS))
+
+    def node(*arguments: str) -> Any:
+        return json.loads(subprocess.check_output(["node", *arguments], text=True, timeout=60).splitlines()[-1])
+
     ours: list[dict[str, Any]] = []
     for error in ERRORS:
         with pytest.raises(BackgroundResponseError) as caught:
             raise_on_failure({"id": "resp_1", "status": "failed", "error": error})
         ours.append({"raised": type(caught.value).__name__, "retryable": caught.value.retryable})
-    assert [pair for pair in zip(ERRORS, theirs, ours, strict=True) if pair[1] != pair[2]] == []
-
+    assert node("--input-type=module", "--eval", script, "--", json.dumps(ERRORS)) == ours
     assert node(str(program), "server_error") == {"raised": "BackgroundInternalServerError", "retryable": True}
     assert len(program.read_text(encoding="utf-8").splitlines()) <= 25
