@@ -13,6 +13,9 @@ for argument in "$@"; do
 done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# uv trusts whom this machine trusts, as git does.
+export UV_SYSTEM_CERTS=1
+
 # One of our programs, by the name of its module.
 forktools() {
   local module=$1
