@@ -9,12 +9,8 @@ looked at: what Python compiled, and other packages.
 
 from __future__ import annotations
 
-import os
-import csv
 import sys
-import base64
-import hashlib
-from typing import Iterator
+from typing import Mapping, Container
 from pathlib import Path
 from importlib.metadata import Distribution, distributions
 
@@ -23,50 +19,45 @@ from . import ROOT, Refusal, pin, compose
 ROWS = "extra_metadata/UPSTREAM"
 
 
+def replaced(rows: Mapping[str, str], changed: Container[str]) -> dict[str, str]:
+    """Those of the rows whose files a wheel of the fork has not from upstream; `changed` are the series' paths."""
+    return {p: one for p, one in rows.items() if pin.PREFIX + p in changed or not p.startswith(f"{pin.PACKAGE}/")}
+
+
 def verify(root: Path, found: Distribution) -> str:
     """The line for an honest installation. Raises Refusal for every other one."""
-    name, pinned = f"{pin.PACKAGE} {found.version}", pin.load(root)
-    if "+background." not in found.version:
+    version, pinned = pin.version_of(found), pin.load(root)
+    name = f"{pin.PACKAGE} {version}"
+    if "+background." not in version:
         raise Refusal(f"stock: this is {name} (or another build of it), not the fork.")
-    if found.version != pinned.version:
+    if version != pinned.version:
         raise Refusal(f"not known: this is {name}, but this clone is {pinned.version}; check out the tag of yours.")
     brought = found.read_text(ROWS)
     if brought is None:
         raise Refusal(
             f"not known: {name} was not installed from a wheel (an editable install has no files to compare)."
         )
-    sums = {path[len(pin.PREFIX) :]: one for path, one in compose.read_sums(root).items()}
-    there = dict(_package(Path(str(found.locate_file(pin.PACKAGE)))))
+    try:
+        there = pin.read(found)
+    except Refusal as refusal:
+        raise Refusal(f"changed: {refusal}") from None
+    more = compose.below(Path(str(found.locate_file(""))), pin.PACKAGE) - there.rows.keys()
+    if more:
+        raise Refusal(f"changed: {min(more)} of {name} is not in its RECORD.")
+    sums = compose.read_sums(root)
     for path, one in sums.items():
-        if path not in there or pin.digest(there[path]) != one:
-            raise Refusal(f"changed: {path} of {name} is not what the series makes of it.")
-    replaced = {row[0]: row[1] for row in csv.reader(brought.splitlines()) if len(row) == 2}
-    rows = {path: _recorded(data) for path, data in there.items() if path not in sums}
-    told = {path: one for path, one in replaced.items() if path in sums or not path.startswith(f"{pin.PACKAGE}/")}
-    if pin.sum_of({**told, **rows}) != pin.load_record(root):
-        raise Refusal(f"changed: {_suspect(found, there)} of {name} is not upstream's.")
-    return f"the fork: {name}, made from {pin.PACKAGE} {pinned.upstream}, all {len(there)} files as they should be"
-
-
-def _package(folder: Path) -> Iterator[tuple[str, bytes]]:
-    for where, _, files in os.walk(folder):
-        for file in (Path(where, name) for name in files):
-            if not (file.suffix == ".pyc" and file.parent.name == "__pycache__"):
-                yield f"{pin.PACKAGE}/{file.relative_to(folder).as_posix()}", file.read_bytes()
-
-
-def _recorded(data: bytes) -> str:
-    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode("ascii")
-
-
-def _suspect(found: Distribution, there: dict[str, bytes]) -> str:
-    """The file that RECORD speaks against, if any; RECORD itself proves nothing."""
-    record = {row[0]: row[1] for row in csv.reader((found.read_text("RECORD") or "").splitlines()) if len(row) == 3}
-    listed = {path for path in record if path.startswith(f"{pin.PACKAGE}/") and not path.endswith(".pyc")}
-    wrong = [
-        path for path in sorted({*there, *listed}) if path not in there or record.get(path) != _recorded(there[path])
-    ]
-    return wrong[0] if wrong else "a file"
+        if path not in there.files or pin.digest(there.files[path]) != one:
+            raise Refusal(f"changed: {path[len(pin.PREFIX) :]} of {name} is not what the series makes of it.")
+    ours = replaced(there.rows, sums)
+    theirs = {path: one for path, one in there.rows.items() if path not in ours}
+    told = {path: one for path, _, one in (line.partition(",") for line in brought.splitlines())}
+    if pin.sum_of({**theirs, **replaced(told, sums)}) != pin.load_record(root):
+        raise Refusal(
+            f"changed: {name} holds something else than openai {pinned.upstream}, and its RECORD says the same."
+        )
+    return (
+        f"the fork: {name}, made from {pin.PACKAGE} {pinned.upstream}, all {len(there.files)} files as they should be"
+    )
 
 
 def main(root: Path = ROOT) -> int:
@@ -76,11 +67,7 @@ def main(root: Path = ROOT) -> int:
         if found is None:
             raise Refusal(f"missing: {sys.executable} has no {pin.PACKAGE} installed.")
         print(verify(root, found))
-    except (Refusal, OSError) as refusal:
+    except (Refusal, OSError, UnicodeDecodeError) as refusal:
         print(f"verify: {refusal}", file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,10 @@
-"""The pin, and the distribution that it names: found, and proved to be the one that was pinned.
+"""The pin, and the release that it names: found, and proved to be the one that was pinned.
 
-Promises: `load` finds the pin in pyproject.toml, the only file that says it, and once; what `read` returns is the
-`openai` distribution of exactly the asked version, and every file of its package matched the hash and the size in its
-RECORD, with none missing. `prove` holds that RECORD against the one SHA-256 in pyproject.toml, so that a file that was
-changed together with its line is refused as well. Nothing is executed or imported from it. The build finds it in its
-build environment, where it is an ordinary pinned requirement; the scripts keep a copy that pip fetched.
+Promises: `load` finds the pin in pyproject.toml, the only file that says it, and once. `read` takes a file of an
+installed `openai` only when its RECORD lists it with the hash that it has, and stops at the first that has another one
+or is missing. `release` holds that RECORD against the one SHA-256 in pyproject.toml as well, so that a file that was
+changed together with its line is refused, too. Nothing is executed or imported from it. The build finds the release in
+its build environment, where it is an ordinary pinned requirement; the scripts keep a copy that pip fetched.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import base64
 import shutil
 import hashlib
 import subprocess
-from typing import Mapping, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from typing import Mapping, Sequence
+from pathlib import Path
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 
@@ -33,10 +33,11 @@ PYPROJECT = "pyproject.toml"
 _REQUIREMENT = re.compile(rf'"{PACKAGE}==([^"\s;]+)"')
 _REVISION = re.compile(r"^revision = (.*)$", re.MULTILINE)
 _RECORD = re.compile(r"^record = (.*)$", re.MULTILINE)
-_RELEASE = re.compile(r"[0-9]{1,5}(\.[0-9]{1,5}){2}")
 _PLAIN = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*(?<!\.)")
-# What a wheel brings in its .dist-info; an installer adds more there.
-_BROUGHT = re.compile(r"[^/]+\.dist-info/(METADATA|WHEEL|entry_points\.txt|licenses/.+)")
+# What a wheel brings. An installer adds more, compiles, and puts scripts elsewhere.
+_BROUGHT = re.compile(
+    rf"{PACKAGE}/.*(?<!\.pyc)|[^/]+\.dist-info/(METADATA|WHEEL|entry_points\.txt|licenses/.+)", re.DOTALL
+)
 
 
 def plain(path: str) -> bool:
@@ -44,19 +45,30 @@ def plain(path: str) -> bool:
     return all(_PLAIN.fullmatch(part) for part in path.split("/"))
 
 
+def place(root: Path, path: str) -> Path:
+    """Where a file of the repository is, or would be.
+
+    Raises Refusal unless a file can be there: the path is plain, no link is on the way, only folders are above it.
+    """
+    if not plain(path):
+        raise Refusal(f"the build was asked for {path!r}, which is no plain path.")
+    file = root / path
+    for depth in range(path.count("/"), -1, -1):
+        here = (file, *file.parents)[depth]
+        name = here.relative_to(root).as_posix()
+        if here.is_symlink():
+            raise Refusal(f"{path}: {name} is a link, and the build follows none.")
+        if here.exists() and not (here.is_dir() if depth else here.is_file()):
+            raise Refusal(f"{name} is not a {'folder' if depth else 'file'}.")
+    return file
+
+
 def content(root: Path, path: str) -> bytes:
-    """A file of the repository. Raises Refusal unless it is one: no link on the way, no folder, and readable."""
-    file = root
-    for part in path.split("/"):
-        file = file / part
-        if file.is_symlink():
-            raise Refusal(f"{path}: {file.relative_to(root).as_posix()} is a link, and the build follows none.")
-    if not file.exists():
-        raise Refusal(f"{path} is missing.")
-    if not file.is_file():
-        raise Refusal(f"{path} is not a file.")
+    """A file of the repository. Raises Refusal as `place` does, and when it is not there or cannot be read."""
     try:
-        return file.read_bytes()
+        return place(root, path).read_bytes()
+    except FileNotFoundError:
+        raise Refusal(f"{path} is missing.") from None
     except OSError as error:
         raise Refusal(f"{path} cannot be read: {error.strerror}.") from None
 
@@ -94,28 +106,22 @@ class Pin:
 
 def load(root: Path) -> Pin:
     """The pin of the repository at `root`. Raises Refusal unless pyproject.toml has it just once."""
-    project = text(root, PYPROJECT)
-    upstream = _once(_REQUIREMENT, project, f'the pinned release ("{PACKAGE}==…")')
-    revision = _once(_REVISION, project, "the fork's revision (revision = …)")
-    if not _RELEASE.fullmatch(upstream):
-        raise Refusal(f"{PYPROJECT} pins {PACKAGE}=={upstream}, which is no release of the form 1.2.3.")
-    if not re.fullmatch("[1-9][0-9]{0,5}", revision):
-        raise Refusal(f"{PYPROJECT} gives {revision} as the fork's revision, which is no number from 1.")
-    return Pin(upstream, int(revision))
+    form = r"[0-9]{1,5}(\.[0-9]{1,5}){2}"
+    upstream = _value(root, _REQUIREMENT, form, "the pinned release", "no release of the form 1.2.3")
+    return Pin(upstream, int(_value(root, _REVISION, "[1-9][0-9]{0,5}", "the fork's revision", "no number from 1")))
 
 
 def load_record(root: Path) -> str:
-    """The SHA-256 that `prove` asks for, as pyproject.toml has it. Raises Refusal unless it has it just once."""
-    found = _once(_RECORD, text(root, PYPROJECT), "the release's content (record = …)")
-    if not re.fullmatch('"[0-9a-f]{64}"', found):
-        raise Refusal(f"{PYPROJECT} gives {found} as the release's record, which is no SHA-256.")
-    return found[1:-1]
+    """The SHA-256 of what the pinned release holds. Raises Refusal unless pyproject.toml has it just once."""
+    return _value(root, _RECORD, '"[0-9a-f]{64}"', "the release's content", "no SHA-256").strip('"')
 
 
-def _once(pattern: re.Pattern[str], project: str, what: str) -> str:
-    found = pattern.findall(project)
+def _value(root: Path, line: re.Pattern[str], form: str, what: str, wrong: str) -> str:
+    found = line.findall(text(root, PYPROJECT))
     if len(found) != 1:
         raise Refusal(f"{PYPROJECT} names {what} {len(found)} times, not once.")
+    if not re.fullmatch(form, found[0]):
+        raise Refusal(f"{PYPROJECT} gives {found[0]!r} as {what}, which is {wrong}.")
     return found[0]
 
 
@@ -123,14 +129,18 @@ def _once(pattern: re.Pattern[str], project: str, what: str) -> str:
 class Upstream:
     """A verified distribution.
 
-    version: as its metadata says, e.g. "3.54.0".
-    files:   repository path ("src/openai/…") to content, for the whole package, in path order.
-    licence: the content of its licence file.
+    version:  as its metadata says, e.g. "3.54.0".
+    files:    repository path ("src/openai/…") to content, for the whole package, in path order.
+    rows:     path in the wheel to hash, for every file that the wheel brings, as its RECORD has them.
+    licence:  the content of its licence file.
+    metadata: the text of its METADATA.
     """
 
     version: str
     files: Mapping[str, bytes]
+    rows: Mapping[str, str]
     licence: bytes
+    metadata: str
 
 
 def digest(data: bytes) -> str:
@@ -138,30 +148,24 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def find(version: str, where: Sequence[Path] | None = None) -> Distribution:
-    """The installed `openai` distribution, which has to be `version`.
+def sum_of(rows: Mapping[str, str]) -> str:
+    """One SHA-256 over the sorted lines "path,hash" of a wheel's RECORD (see SECURITY.md)."""
+    return digest("".join(f"{line}\n" for line in sorted(f"{path},{one}" for path, one in rows.items())).encode())
 
-    where: folders to look in; None means the running interpreter's path.
-    Raises Refusal when there is none, or another one.
-    """
-    folders = sys.path if where is None else [str(folder) for folder in where]
-    found = next(iter(distributions(name=PACKAGE, path=folders)), None)
-    if found is None:
+
+def release(root: Path, where: Sequence[Path] | None = None) -> Upstream:
+    """The release that the repository at `root` pins. Raises Refusal when what is found is not that, to the byte."""
+    pinned, record = load(root), load_record(root)
+    upstream = read(find(pinned.upstream, where))
+    if sum_of(upstream.rows) != record:
         raise Refusal(
-            f"no {PACKAGE} distribution is installed here, and the fork is composed from {PACKAGE}=={version}, "
-            "which its build requirements name."
+            f"the RECORD of {PACKAGE} {pinned.upstream} is not the pinned one: its SHA-256 differs from {PYPROJECT}."
         )
-    if found.version != version:
-        fork = " (this fork itself, not the upstream release)" if "+background." in found.version else ""
-        raise Refusal(
-            f"the build environment holds {PACKAGE} {found.version}{fork}, but the series is made for "
-            f"{PACKAGE}=={version}."
-        )
-    return found
+    return upstream
 
 
 def cached(root: Path, version: str) -> Upstream:
-    """The pinned release from .upstream/, which pip fills when it is not there yet. Raises Refusal when it cannot."""
+    """A release from .upstream/, which pip fills when it is not there yet. Raises Refusal when it cannot."""
     folder = root / CACHE / version
     if not folder.is_dir():
         part = folder.with_name(f"{version}.part")
@@ -173,103 +177,73 @@ def cached(root: Path, version: str) -> Upstream:
             raise Refusal(f"pip could not fetch {PACKAGE}=={version}.")
         part.rename(folder)
     try:
-        found = find(version, [folder])
-        if version == load(root).upstream:
-            prove(found, load_record(root))
-        return read(found)
+        return release(root, [folder]) if version == load(root).upstream else read(find(version, [folder]))
     except Refusal as refusal:
         raise Refusal(f"{CACHE}/{version} is no good, remove it to fetch it anew: {refusal}") from None
 
 
-def rows(found: Distribution) -> dict[str, str]:
-    """Path to hash, as the RECORD of the wheel has them: without what an installer adds, compiles or puts elsewhere."""
-    listed: dict[str, str] = {}
-    for path, recorded, _ in _record(found):
-        inside = path.startswith(f"{PACKAGE}/")
-        if inside and not plain(path):
-            raise Refusal(f"RECORD of {PACKAGE} {found.version} lists {path!r}, which is no plain path.")
-        if _BROUGHT.fullmatch(path) or (inside and not path.endswith(".pyc")):
-            if listed.setdefault(path, recorded) != recorded:
-                raise Refusal(f"RECORD of {PACKAGE} {found.version} lists {path} twice.")
-    return listed
-
-
-def sum_of(listed: Mapping[str, str]) -> str:
-    """One SHA-256 over the sorted lines "path,hash"; for a wheel file, of its RECORD (see SECURITY.md)."""
-    return digest("".join(f"{line}\n" for line in sorted(f"{path},{one}" for path, one in listed.items())).encode())
-
-
-def prove(found: Distribution, record: str) -> None:
-    """Raises Refusal unless the RECORD of `found` is the pinned one."""
-    if sum_of(rows(found)) != record:
-        raise Refusal(
-            f"the RECORD of {PACKAGE} {found.version} is not the pinned one: its SHA-256 differs from {PYPROJECT}."
-        )
-
-
 def cached_record(root: Path, version: str) -> str:
-    """What `prove` will ask for, from the copy in .upstream/."""
-    return sum_of(rows(find(version, [root / CACHE / version])))
+    """What `load_record` has to give for a release, from the copy in .upstream/."""
+    return sum_of(cached(root, version).rows)
 
 
-def metadata(found: Distribution) -> str:
-    """The METADATA of `found`, verified. Raises Refusal when it is not as recorded."""
-    for path, recorded, size in _record(found):
-        if path.endswith(".dist-info/METADATA"):
-            file = Path(str(found.locate_file(path)))
-            return _verified(f"{PACKAGE} {found.version}", file, path, recorded, size).decode("utf-8")
-    raise Refusal(f"RECORD of {PACKAGE} {found.version} lists no METADATA.")
+def version_of(found: Distribution) -> str:
+    """What the METADATA of `found` gives as its version; "" where it tells none."""
+    try:
+        return found.version or ""
+    except Exception:  # it is gone, no UTF-8, has no such line: each Python raises something else
+        return ""
+
+
+def find(version: str, where: Sequence[Path] | None = None) -> Distribution:
+    """The installed `openai` distribution, which has to be `version`. Raises Refusal when there is none, or another one.
+
+    where: folders to look in; None means the running interpreter's path.
+    """
+    folders = sys.path if where is None else [str(folder) for folder in where]
+    found = next(iter(distributions(name=PACKAGE, path=folders)), None)
+    if found is None:
+        raise Refusal(f"no {PACKAGE} distribution is installed here, and the fork is made from {PACKAGE}=={version}.")
+    held = version_of(found)
+    if held != version:
+        fork = " (this fork itself, not the upstream release)" if "+background." in held else ""
+        raise Refusal(
+            f"the build environment holds {PACKAGE} {held or 'without a version'}{fork}, but the series is made for "
+            f"{PACKAGE}=={version}."
+        )
+    return found
 
 
 def read(found: Distribution) -> Upstream:
-    """Reads and verifies the whole package of `found`. Raises Refusal at the first file that is not as recorded."""
-    name = f"{PACKAGE} {found.version}"
-    files: dict[str, bytes] = {}
-    licence: bytes | None = None
-    for path, recorded, size in _record(found):
-        parts = PurePosixPath(path).parts
-        if ".." in parts or path.startswith("/"):
-            continue  # a script of another folder; nothing of it is composed
-        ours = parts[0] == PACKAGE
-        if not (ours or parts[0].endswith(".dist-info")) or path.endswith(".pyc"):
-            continue
-        if not recorded:
-            if ours:
-                raise Refusal(f"RECORD of {name} gives no hash for {path}, so the file cannot be trusted.")
-            continue  # RECORD itself, and what an installer adds beside it
-        data = _verified(name, Path(str(found.locate_file(path))), path, recorded, size)
-        if ours:
-            files[PREFIX + path] = data
-        elif PurePosixPath(path).name == "LICENSE":
-            licence = data
-    if not files:
-        raise Refusal(f"RECORD of {name} lists no file of the package, so there is nothing to compose from.")
-    if licence is None:
-        raise Refusal(f"{name} carries no LICENSE file, which a modified redistribution has to pass on.")
-    return Upstream(found.version, dict(sorted(files.items())), licence)
-
-
-def _record(found: Distribution) -> Iterator[tuple[str, str, str]]:
-    # Not found.files: since Python 3.12 it leaves out files that do not exist, which are just what is looked for.
-    listed = found.read_text("RECORD")
-    if listed is None:
-        raise Refusal(f"{PACKAGE} {found.version} has no RECORD, so its files cannot be checked.")
-    for row in csv.reader(listed.splitlines()):
-        if len(row) == 3:
-            yield row[0], row[1], row[2]
-        elif row:
-            raise Refusal(f"RECORD of {PACKAGE} {found.version} has a line that is not one: {','.join(row)}.")
-
-
-def _verified(name: str, file: Path, path: str, recorded: str, size: str) -> bytes:
+    """Reads and verifies all that the wheel of `found` brought. Raises Refusal at the first file that is not as recorded."""
+    version = version_of(found)
+    name = f"{PACKAGE} {version}"
     try:
-        data = file.read_bytes()
-    except OSError:
-        raise Refusal(f"{path} of {name} is in its RECORD but cannot be read.") from None
-    algorithm, _, expected = recorded.partition("=")
-    if algorithm not in ("sha256", "sha384", "sha512"):
-        raise Refusal(f"RECORD of {name} gives {path} a hash of the kind {algorithm!r}, which proves nothing.")
-    actual = base64.urlsafe_b64encode(hashlib.new(algorithm, data).digest()).rstrip(b"=").decode("ascii")
-    if actual != expected or size != str(len(data)):
-        raise Refusal(f"{path} of {name} does not match its RECORD: the installed file was changed.")
-    return data
+        # Not found.files: since Python 3.12 it leaves out files that do not exist, which are just what is looked for.
+        listed = list(csv.reader((found.read_text("RECORD") or "").splitlines()))
+    except (UnicodeDecodeError, csv.Error):
+        listed = []
+    if not listed:
+        raise Refusal(f"{name} has no RECORD that can be read, so its files cannot be checked.")
+    rows: dict[str, str] = {}
+    brought: dict[str, bytes] = {}
+    for path, recorded, *_ in ([*row, "", ""] for row in listed):
+        if not _BROUGHT.fullmatch(path):
+            continue
+        if not plain(path) or path in rows:
+            raise Refusal(
+                f"RECORD of {name} lists {path!r}, which {'stands there twice' if path in rows else 'is no plain path'}."
+            )
+        try:
+            rows[path], brought[path] = recorded, Path(str(found.locate_file(path))).read_bytes()
+        except OSError:
+            raise Refusal(f"{path} of {name} is in its RECORD but cannot be read.") from None
+        hashed = base64.urlsafe_b64encode(hashlib.sha256(brought[path]).digest()).decode().rstrip("=")
+        if recorded != f"sha256={hashed}":
+            raise Refusal(f"{path} of {name} does not match its RECORD: one of the two was changed.")
+    info = f"{PACKAGE}-{version}.dist-info"
+    licence, metadata = brought.get(f"{info}/licenses/LICENSE"), brought.get(f"{info}/METADATA")
+    if licence is None or metadata is None:
+        raise Refusal(f"RECORD of {name} lists no LICENSE or no METADATA, and a redistribution has to pass on both.")
+    files = {PREFIX + path: data for path, data in sorted(brought.items()) if path.startswith(f"{PACKAGE}/")}
+    return Upstream(version, files, rows, licence, metadata.decode("utf-8"))

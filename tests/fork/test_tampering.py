@@ -6,13 +6,13 @@ do to a patch, the sums, the pin, the release in the build environment, our own 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
 import shutil
 import tarfile
 import zipfile
-from io import BytesIO
 from typing import Any, Callable, Iterator
 from pathlib import Path
 
@@ -24,10 +24,11 @@ from tests.fork.support import OWN, CLIENT, MODELS, PROJECT, VERSION, Fork, row,
 
 ERRORS, HOOKS = "patches/0001-errors.patch", "patches/0002-hooks.patch"
 SITE = f"{pin.CACHE}/{VERSION}"
-INFO = f"{SITE}/openai-{VERSION}.dist-info"
+INFO = f"openai-{VERSION}.dist-info"
+RECORD = f"{SITE}/{INFO}/RECORD"
+METADATA = f"{SITE}/{INFO}/METADATA"
 LISTED = ["LICENSE", "NOTICE", "patches/SHA256SUMS", "pyproject.toml"]
 BUILDS = ("wheel", "editable", "sdist")
-STRICT = ("wheel", "sdist")
 
 Tamper = Callable[[Fork], object]
 
@@ -52,7 +53,7 @@ def spoilt(honest: Fork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> For
 
 
 def build(fork: Fork, kind: str, files: list[str] = LISTED) -> dict[str, Any]:
-    """Runs the hooks as hatchling does, up to the archive; returns what they told it."""
+    """Runs the hooks as hatchling does, up to the archive; returns what they told it, and what the archive has to hold."""
     metadata: dict[str, Any] = {}
     hatch_build.UpstreamMetadata(str(fork.root), {}).update(metadata)
     target = "sdist" if kind == "sdist" else "wheel"
@@ -60,29 +61,38 @@ def build(fork: Fork, kind: str, files: list[str] = LISTED) -> dict[str, Any]:
     hook = made(str(fork.root), {"files": files}, None, None, str(fork.root / "dist"), target)
     data: dict[str, Any] = {"force_include": {}, "extra_metadata": {}}
     hook.initialize("editable" if kind == "editable" else "standard", data)
+    written = {
+        str(path.relative_to(top)): path.read_bytes()
+        for top in map(Path, data["force_include"])
+        for path in top.rglob("*")
+        if path.is_file()
+    }
     if hook._folder:
         hook._folder.cleanup()
-    return {**data, "metadata": metadata, "holds": hook._holds}
+    return {"metadata": metadata, "written": written, "holds": hook._holds}
 
 
-def replace(path: str, old: str, new: str) -> Tamper:
+def edit(path: str, old: str, new: str) -> Tamper:
     return lambda fork: fork.edit(path, old, new)
-
-
-def write(path: str, text: str) -> Tamper:
-    return lambda fork: fork.write(path, text)
 
 
 def append(path: str, text: str) -> Tamper:
     return lambda fork: fork.write(path, fork.read(path) + text)
 
 
-def raw(path: str, content: bytes) -> Tamper:
-    return lambda fork: (fork.root / path).write_bytes(content)
+def write(path: str, content: str | bytes) -> Tamper:
+    return lambda fork: (
+        fork.write(path, content) if isinstance(content, str) else (fork.root / path).write_bytes(content)
+    )
 
 
 def remove(path: str) -> Tamper:
-    return lambda fork: (fork.root / path).unlink()
+    return lambda fork: shutil.rmtree(fork.root / path) if (fork.root / path).is_dir() else (fork.root / path).unlink()
+
+
+def instead(path: str, tamper: Tamper) -> Tamper:
+    """Removes the folder first."""
+    return lambda fork: (remove(path)(fork), tamper(fork))
 
 
 def folder(path: str) -> Tamper:
@@ -110,167 +120,192 @@ def link(path: str, *, whole: bool = False) -> Tamper:
     return tamper
 
 
-def added(path: str, head: str = "new file mode 100644\n") -> Tamper:
-    """A patch that adds a file, with the line in the sums that goes with it."""
+def section(body: str, path: str = MODELS) -> Tamper:
+    """A patch with one section, with the line in the sums that goes with a file of one line."""
 
     def tamper(fork: Fork) -> None:
-        text = f"diff --git a/{path} b/{path}\n{head}index 0000000..1111111\n--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+x\n"
-        fork.write("patches/0003-more.patch", "Subject: x\n\n" + text)
+        fork.write("patches/0003-more.patch", f"Subject: x\n\ndiff --git a/{path} b/{path}\n{body.format(path)}")
         fork.write(compose.SUMS, fork.read(compose.SUMS) + f"{pin.digest(b'x' + bytes([10]))}  {path}\n")
 
     return tamper
 
 
-def released(path: str, text: str | None, *, recorded: bool) -> Tamper:
+def added(path: str, mode: int = 100644) -> Tamper:
+    body = "new file mode {}\nindex 0000000..1111111\n--- /dev/null\n+++ b/{{0}}\n@@ -0,0 +1 @@\n+x\n"
+    return section(body.format(mode), path)
+
+
+def released(path: str, text: str | None, *, recorded: bool = True) -> Tamper:
     """A file of the release changed, added or removed, and its line in RECORD with it."""
 
     def tamper(fork: Fork) -> None:
-        record = fork.read(f"{INFO}/RECORD").splitlines(keepends=True)
         if text is None:
             (fork.root / SITE / path).unlink()
         else:
             fork.write(f"{SITE}/{path}", text)
         if recorded:
-            kept = [line for line in record if not line.startswith(f"{path},")]
-            fork.write(f"{INFO}/RECORD", "".join(kept) + (row(path, text.encode()) if text is not None else ""))
+            kept = [line for line in fork.read(RECORD).splitlines(keepends=True) if not line.startswith(f"{path},")]
+            fork.write(RECORD, "".join(kept) + (row(path, text.encode()) if text is not None else ""))
 
     return tamper
 
 
+def rows(pattern: str, new: str) -> Tamper:
+    """Another line in RECORD, with the files as they were."""
+    return lambda fork: fork.write(RECORD, re.sub(pattern, new, fork.read(RECORD), flags=re.MULTILINE))
+
+
 HERE = "src/openai/lib/background"
 NOT_PLAIN = "names .*, which is no plain path"
-TABLE: list[tuple[str, Tamper, str, tuple[str, ...]]] = [
+FIRST, SECOND = "@@ -1,6 +1,7 @@", "@@ -17,7 +18,7 @@"  # the hunks for CLIENT
+UNENDED = "\\ No newline at end of file"
+PY = "pyproject.toml"
+EVIL = f"Metadata-Version: 2.4\nName: openai\nVersion: {VERSION}\nRequires-Dist: evil\n"
+
+IN_EVERY_BUILD: list[tuple[str, Tamper, str]] = [
     # The patches
-    ("patch up and out", added("src/openai/../../../x"), NOT_PLAIN, BUILDS),
-    ("patch up within", added("src/openai/lib/../x.py"), NOT_PLAIN, BUILDS),
-    ("patch absolute", added("/src/openai/x.py"), NOT_PLAIN, BUILDS),
-    ("patch other drive", added("C:/src/openai/x.py"), NOT_PLAIN, BUILDS),
-    ("patch backslashes", added("src/openai/..\\..\\..\\x"), NOT_PLAIN, BUILDS),
-    ("patch dot", added("src/openai/./x.py"), NOT_PLAIN, BUILDS),
-    ("patch control character", added("src/openai/x\x1b.py"), NOT_PLAIN, BUILDS),
-    ("patch up, outside the package", added("tests/../../x"), NOT_PLAIN, BUILDS),
-    ("patch makes a link", added(f"{HERE}/l", "new file mode 120000\n"), "does something else", BUILDS),
-    ("patch makes a program", added(f"{HERE}/p", "new file mode 100755\n"), "does something else", BUILDS),
-    ("patch file below a file", added(f"{CLIENT}/x.py"), "which is a file", BUILDS),
-    ("patch two names", replace(HOOKS, f"+++ b/{CLIENT}", f"+++ b/{MODELS}"), "does something else", BUILDS),
-    ("patch old name elsewhere", replace(HOOKS, f"--- a/{CLIENT}", "--- a/x"), "does something else", BUILDS),
-    (
-        "patch lines beyond the counts",
-        replace(HOOKS, " line 6\n", " line 6\n+evil\n"),
-        "longer|something|no hunk",
-        BUILDS,
-    ),
-    ("patch removed line beyond", replace(HOOKS, " line 6\n", " line 6\n-line 7\n"), "no hunk, no file", BUILDS),
-    ("patch context beyond", replace(HOOKS, " line 6\n", " line 6\n line 7\n"), "longer", BUILDS),
-    ("patch line too few", replace(HOOKS, " line 6\n", ""), "shorter", BUILDS),
-    (
-        "patch text between files",
-        replace(HOOKS, f"diff --git a/{MODELS}", f"x\ndiff --git a/{MODELS}"),
-        "longer|no file",
-        BUILDS,
-    ),
-    ("patch text at the end", append(HOOKS, "evil\n"), "cannot be read as a patch", BUILDS),
-    ("patch signature that goes on", append(HOOKS, "-- \n2.39\ndiff --git a/x b/x\n"), "cannot be read", BUILDS),
-    ("patch hunk elsewhere", replace(HOOKS, "@@ -1,6 +1,7 @@", "@@ -2,6 +2,7 @@"), "not apply exactly", BUILDS),
-    ("patch other context", replace(HOOKS, " line 2\n", " line two\n"), "does not apply exactly", BUILDS),
-    ("patch other line", replace(HOOKS, "+hook\n", "+hock\n"), "not the recorded one", BUILDS),
-    ("patch huge counts", replace(HOOKS, "-1,6", "-1,999999999"), "shorter", BUILDS),
-    ("patch huge digits", replace(HOOKS, "-1,6", "-1," + "9" * 5000), "no hunk is|cannot be read", BUILDS),
-    ("patch not UTF-8", raw(HOOKS, b"\xff\xfe"), f"^{HOOKS} is not UTF-8", BUILDS),
-    ("patch empty", write(HOOKS, ""), "holds no diff", BUILDS),
-    ("patch gone", remove(HOOKS), "which the series does not change", BUILDS),
-    ("patch a folder", folder(HOOKS), f"^{HOOKS} is not a file", BUILDS),
-    ("patch a link", link(HOOKS), "is a link", BUILDS),
-    ("patches a link", link("patches", whole=True), "patches is a link", BUILDS),
-    ("patch one more", write("patches/0009-x.patch", "secret\n"), "holds no diff", BUILDS),
-    ("patch an editor's", write("patches/.#0002-x.patch", "x"), "not named as a patch", BUILDS),
-    ("patch twice", lambda f: f.write("patches/0003-hooks.patch", f.read(HOOKS)), "does not apply exactly", BUILDS),
+    ("patch up and out", added("src/openai/../../../x"), NOT_PLAIN),
+    ("patch up within", added("src/openai/lib/../x.py"), NOT_PLAIN),
+    ("patch absolute", added("/src/openai/x.py"), NOT_PLAIN),
+    ("patch other drive", added("C:/src/openai/x.py"), NOT_PLAIN),
+    ("patch backslashes", added("src/openai/..\\..\\..\\x"), NOT_PLAIN),
+    ("patch dot", added("src/openai/./x.py"), NOT_PLAIN),
+    ("patch dot at the end", added("src/openai/x."), NOT_PLAIN),
+    ("patch nothing between slashes", added("src/openai//x.py"), NOT_PLAIN),
+    ("patch space", added("src/openai/x y.py"), NOT_PLAIN),
+    ("patch letter beyond ASCII", added("src/openai/\u00e4.py"), NOT_PLAIN),
+    ("patch control character", added("src/openai/x\x1b.py"), NOT_PLAIN),
+    ("patch up, outside the package", added("tests/../../x"), NOT_PLAIN),
+    ("patch makes a link", added(f"{HERE}/l", 120000), "does something else"),
+    ("patch makes a program", added(f"{HERE}/p", 100755), "does something else"),
+    ("patch file below a file", added(f"{CLIENT}/x.py"), "which is a file"),
+    ("patch adds what is there", added(MODELS), f"adds {MODELS}, which already exists"),
+    ("patch no such file", section("--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-x\n+y\n", "src/openai/x"), "does not exist"),
+    ("patch removes", section("deleted file mode 100644\n--- a/{0}\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"), "else"),
+    ("patch renames", section("similarity index 100%\nrename from {0}\nrename to src/openai/y\n"), "something else"),
+    ("patch another mode", section("old mode 100644\nnew mode 100755\n"), "does something else"),
+    ("patch binary", section("Binary files a/{0} and b/{0} differ\n"), "does something else"),
+    ("patch binary, added", section("new file mode 100644\nGIT binary patch\n", "src/openai/x"), "cannot be read"),
+    ("patch two names", edit(HOOKS, f"+++ b/{CLIENT}", f"+++ b/{MODELS}"), "does something else"),
+    ("patch old name elsewhere", edit(HOOKS, f"--- a/{CLIENT}", "--- a/x"), "does something else"),
+    ("patch other name at first", edit(HOOKS, f"diff --git a/{CLIENT}", f"diff --git a/{MODELS}"), "something else"),
+    ("patch lines beyond the counts", edit(HOOKS, " line 6\n", " line 6\n+evil\n"), "longer"),
+    ("patch removed line beyond", edit(HOOKS, " line 6\n", " line 6\n-line 7\n"), "no hunk, no file"),
+    ("patch context beyond", edit(HOOKS, " line 6\n", " line 6\n line 7\n"), "longer"),
+    ("patch line too few", edit(HOOKS, " line 6\n", ""), "shorter"),
+    ("patch line without marker", edit(HOOKS, " line 2\n", "line 2\n"), "shorter"),
+    ("patch count too high", edit(HOOKS, FIRST, "@@ -1,6 +1,8 @@"), "longer|shorter"),
+    ("patch count too low", edit(HOOKS, FIRST, "@@ -1,6 +1,6 @@"), "longer"),
+    ("patch text between files", edit(HOOKS, f"diff --git a/{MODELS}", f"x\ndiff --git a/{MODELS}"), "no file"),
+    ("patch text at the end", append(HOOKS, "evil\n"), "cannot be read as a patch"),
+    ("patch signature that goes on", append(HOOKS, "-- \n2.39\ndiff --git a/x b/x\n"), "cannot be read"),
+    ("patch hunk elsewhere", edit(HOOKS, FIRST, "@@ -2,6 +2,7 @@"), f"not apply exactly to {CLIENT}: the hunk for"),
+    ("patch other goal", edit(HOOKS, FIRST, "@@ -1,6 +2,7 @@"), "does not apply exactly"),
+    ("patch other goal of a later hunk", edit(HOOKS, SECOND, "@@ -17,7 +17,7 @@"), "does not apply exactly"),
+    ("patch other context", edit(HOOKS, " line 2\n", " line two\n"), "does not apply exactly"),
+    ("patch space in the context", edit(HOOKS, " line 2\n", " line 2 \n"), "does not apply exactly"),
+    ("patch line end in the context", edit(HOOKS, " line 2\n", " line 2\r\n"), "does not apply exactly"),
+    ("patch other line removed", edit(HOOKS, "-line 20\n", "-line 2O\n"), "does not apply exactly"),
+    ("patch end of file too early", edit(HOOKS, "+hook\n", f"+hook\n{UNENDED}\n"), "not the recorded one"),
+    ("patch other line", edit(HOOKS, "+hook\n", "+hock\n"), f"^{CLIENT} is not the recorded one after the series"),
+    ("patch huge counts", edit(HOOKS, "-1,6", "-1,999999999"), "shorter"),
+    ("patch huge digits", edit(HOOKS, "-1,6", "-1," + "9" * 5000), "no hunk is"),
+    ("patch not UTF-8", write(HOOKS, b"\xff\xfe"), f"^{HOOKS} is not UTF-8"),
+    ("patch empty", write(HOOKS, ""), "^0002-hooks.patch holds no diff"),
+    ("patch gone", remove(HOOKS), f"records a SHA-256 for {CLIENT}, which the series does not change"),
+    ("patch a folder", folder(HOOKS), f"^{HOOKS} is not a file"),
+    ("patch a link", link(HOOKS), "is a link"),
+    ("patches a link", link("patches", whole=True), "patches is a link"),
+    ("patch one more", write("patches/0009-x.patch", "secret\n"), "holds no diff"),
+    ("patch an editor's", write("patches/.#0002-x.patch", "x"), "not named as a patch"),
+    ("patch twice", lambda f: f.write("patches/0003-hooks.patch", f.read(HOOKS)), "does not apply exactly"),
+    ("patch two sections", lambda f: f.write(HOOKS, f.read(HOOKS) + diffs(f.read(HOOKS))), "two sections for"),
     # The sums
-    ("sums up and out", append(compose.SUMS, f"{'0' * 64}  src/openai/../../x\n"), NOT_PLAIN, BUILDS),
-    ("sums absolute", append(compose.SUMS, f"{'0' * 64}  /x\n"), NOT_PLAIN, BUILDS),
-    ("sums elsewhere", append(compose.SUMS, f"{'0' * 64}  scripts/x.py\n"), NOT_PLAIN, BUILDS),
-    ("sums twice", lambda f: f.write(compose.SUMS, f.read(compose.SUMS) * 2), "twice", BUILDS),
-    ("sums other ends", lambda f: f.write(compose.SUMS, f.read(compose.SUMS).replace("\n", "\r\n")), "path", BUILDS),
-    ("sums not UTF-8", raw(compose.SUMS, b"\xff"), "is not UTF-8", BUILDS),
-    ("sums empty", write(compose.SUMS, ""), "records no SHA-256", BUILDS),
-    ("sums gone", remove(compose.SUMS), "is missing", BUILDS),
-    ("sums a folder", folder(compose.SUMS), "is not a file", BUILDS),
-    ("sums a link", link(compose.SUMS), "is a link", BUILDS),
+    ("sums up and out", append(compose.SUMS, f"{'0' * 64}  src/openai/../../x\n"), NOT_PLAIN),
+    ("sums absolute", append(compose.SUMS, f"{'0' * 64}  /x\n"), NOT_PLAIN),
+    ("sums elsewhere", append(compose.SUMS, f"{'0' * 64}  scripts/x.py\n"), NOT_PLAIN),
+    ("sums one more", append(compose.SUMS, f"{'0' * 64}  src/openai/py.typed\n"), "which the series does not change"),
+    ("sums one less", lambda f: f.write(compose.SUMS, f.read(compose.SUMS).partition("\n")[2]), "records no SHA-256"),
+    ("sums no sum", append(compose.SUMS, "abc  src/openai/client.py\n"), "a line that is not a SHA-256 and a path"),
+    ("sums twice", lambda f: f.write(compose.SUMS, f.read(compose.SUMS) * 2), "twice"),
+    ("sums other ends", lambda f: f.write(compose.SUMS, f.read(compose.SUMS).replace("\n", "\r\n")), "path"),
+    ("sums not UTF-8", write(compose.SUMS, b"\xff"), "is not UTF-8"),
+    ("sums empty", write(compose.SUMS, ""), "records no SHA-256"),
+    ("sums gone", remove(compose.SUMS), "is missing"),
+    ("sums a folder", folder(compose.SUMS), "is not a file"),
+    ("sums a link", link(compose.SUMS), "is a link"),
     # The pin
-    ("revision -1", replace("pyproject.toml", "revision = 7", "revision = -1"), "no number from 1", BUILDS),
-    ("revision 0", replace("pyproject.toml", "revision = 7", "revision = 0"), "no number from 1", BUILDS),
-    ("revision a word", replace("pyproject.toml", "revision = 7", "revision = x"), "no number from 1", BUILDS),
-    ("revision gone", replace("pyproject.toml", "revision = 7", ""), "0 times", BUILDS),
-    ("pin a path", replace("pyproject.toml", f"=={VERSION}", "==../../x"), "no release of the form", BUILDS),
-    ("pin another", replace("pyproject.toml", f"=={VERSION}", "==1.3.0"), "holds openai 1.2.0", BUILDS),
-    ("record gone", replace("pyproject.toml", "record =", "rec ="), "0 times", BUILDS),
-    (
-        "record a word",
-        lambda f: f.write("pyproject.toml", re.sub("record = .*", 'record = "x"', PROJECT)),
-        "SHA",
-        BUILDS,
-    ),
-    (
-        "record another",
-        lambda f: f.write("pyproject.toml", re.sub('rd = ".', 'rd = "z', PROJECT)),
-        "no SHA-256",
-        BUILDS,
-    ),
-    ("project not UTF-8", raw("pyproject.toml", b"\xff"), "is not UTF-8", BUILDS),
-    ("project a link", link("pyproject.toml"), "is a link", BUILDS),
+    ("revision -1", edit(PY, "revision = 7", "revision = -1"), "no number from 1"),
+    ("revision 0", edit(PY, "revision = 7", "revision = 0"), "no number from 1"),
+    ("revision a word", edit(PY, "revision = 7", "revision = x"), "no number from 1"),
+    ("revision a text", edit(PY, "revision = 7", 'revision = "7"'), "no number from 1"),
+    ("revision other digits", edit(PY, "revision = 7", "revision = \u0667"), "no number from 1"),
+    ("revision huge", edit(PY, "revision = 7", "revision = " + "9" * 5000), "no number from 1"),
+    ("revision gone", edit(PY, "revision = 7", ""), "0 times"),
+    ("pin a path", edit(PY, f"=={VERSION}", "==../../x"), "no release of the form"),
+    ("pin a range", edit(PY, f"=={VERSION}", f">={VERSION}"), "names the pinned release .*0 times"),
+    ("pin twice", append(PY, f'dependencies = ["openai=={VERSION}"]\n'), "names the pinned release .*2 times"),
+    ("pin another", edit(PY, f"=={VERSION}", "==1.3.0"), "holds openai 1.2.0, but the series is made for .*1.3.0"),
+    ("record gone", edit(PY, "record =", "rec ="), "0 times"),
+    ("record a word", write(PY, re.sub("record = .*", 'record = "x"', PROJECT)), "SHA"),
+    ("record another", write(PY, re.sub('rd = ".', 'rd = "z', PROJECT)), "no SHA-256"),
+    ("project not UTF-8", write(PY, b"\xff"), "is not UTF-8"),
+    ("project a link", link(PY), "is a link"),
     # The release
-    ("release file", released("openai/client.py", "x\n", recorded=False), "does not match its RECORD", BUILDS),
-    ("release file and row", released("openai/client.py", "x\n", recorded=True), "not the pinned one", BUILDS),
-    ("release file more", released("openai/evil.py", "x\n", recorded=True), "not the pinned one", BUILDS),
-    ("release file less", released("openai/py.typed", None, recorded=True), "not the pinned one", BUILDS),
-    ("release file gone", released("openai/py.typed", None, recorded=False), "cannot be read", BUILDS),
-    ("release row up", released("openai/../evil.py", "x\n", recorded=True), "no plain path", BUILDS),
-    ("release metadata", append(f"{INFO}/METADATA", "x"), "does not match its RECORD", BUILDS),
-    (
-        "release METADATA and row",
-        released(
-            f"openai-{VERSION}.dist-info/METADATA",
-            f"Metadata-Version: 2.4\nName: openai\nVersion: {VERSION}\nRequires-Dist: evil\n",
-            recorded=True,
-        ),
-        "not the pinned one",
-        BUILDS,
-    ),
-    ("release record gone", remove(f"{INFO}/RECORD"), "has no RECORD", BUILDS),
-    # Our own package in the tree
-    ("own file edited", append(OWN, "# mine\n"), "the edit is in no patch", STRICT),
-    ("own secrets", write(f"{HERE}/secrets.txt", "sk-"), "secrets.txt: in no patch", STRICT),
-    ("own leftover", write(f"{OWN}.orig", "x"), "orig: in no patch", STRICT),
-    ("own hidden", write(f"{HERE}/.env", "x"), "env: in no patch", STRICT),
-    ("own compiled elsewhere", write(f"{HERE}/x.pyc", "x"), "x.pyc: in no patch", STRICT),
-    ("own in the cache", write(f"{HERE}/__pycache__/x.txt", "x"), "x.txt: in no patch", STRICT),
-    ("own link for a file", link(OWN), "is a link", STRICT),
-    ("own link more", link(f"{HERE}/l.py"), "l.py: in no patch", STRICT),
-    ("own link to a folder", link(f"{HERE}/sub", whole=True), "sub: in no patch", STRICT),
-    ("own folder for a file", folder(OWN), "is not a file", BUILDS),
-    ("own package a link", link(HERE, whole=True), "link|in no patch", BUILDS),
-    ("own package a file", lambda f: (shutil.rmtree(f.root / HERE), f.write(HERE, "x")), "not a f|in no patch", BUILDS),
-    # What stands beside it
-    ("licence other", append("LICENSE", "x"), "LICENSE is not the licence", STRICT),
-    ("licence gone", remove("LICENSE"), "LICENSE is missing", STRICT),
-    ("licence a link", link("LICENSE"), "is a link", STRICT),
-    ("licence a folder", folder("LICENSE"), "is not a file", STRICT),
-    ("notice other", append("NOTICE", "x"), "NOTICE does not name", STRICT),
-    ("notice not UTF-8", raw("NOTICE", b"\xff"), "NOTICE does not name", STRICT),
-    ("notice gone", remove("NOTICE"), "NOTICE is missing", STRICT),
+    ("release gone", remove(SITE), "this fork itself"),
+    ("release another", edit(METADATA, f"Version: {VERSION}", "Version: 1.3.0"), "holds openai 1.3.0"),
+    ("release file", released("openai/client.py", "x\n", recorded=False), "does not match its RECORD"),
+    ("release file and row", released("openai/client.py", "x\n"), "not the pinned one"),
+    ("release file more", released("openai/evil.py", "x\n"), "not the pinned one"),
+    ("release file less", released("openai/py.typed", None), "not the pinned one"),
+    ("release file gone", released("openai/py.typed", None, recorded=False), "cannot be read"),
+    ("release row up", released("openai/../evil.py", "x\n"), "no plain path"),
+    ("release row less", rows("^openai/models.py,.*\n", ""), "not the pinned one"),
+    ("release row without hash", rows("^openai/models.py,.*", "openai/models.py,,"), "does not match its RECORD"),
+    ("release row with another", rows("^openai/models.py,sha256=.*", "openai/models.py,md5=abc,22"), "does not match"),
+    ("release row cut", rows("^openai/models.py,.*", "openai/models.py"), "does not match its RECORD"),
+    ("release row twice", lambda f: f.write(RECORD, f.read(RECORD) * 2), "twice"),
+    ("release metadata", append(METADATA, "x"), "does not match its RECORD"),
+    ("release METADATA and row", released(f"{INFO}/METADATA", EVIL), "not the pinned one"),
+    ("release METADATA not UTF-8", write(METADATA, b"\xff"), "holds openai without a version"),
+    ("release METADATA gone", remove(METADATA), "holds openai without a version"),
+    ("release licence and row", released(f"{INFO}/licenses/LICENSE", "x"), "not the pinned one"),
+    ("release licence gone", released(f"{INFO}/licenses/LICENSE", None), "lists no LICENSE"),
+    ("release record gone", remove(RECORD), "has no RECORD"),
+    ("release record not UTF-8", write(RECORD, b"\xff"), "has no RECORD"),
     # The place
-    ("tree a link", lambda f: (shutil.rmtree(f.root / "src"), link("src", whole=True)(f)), "is a link", ("editable",)),
-    (
-        "tree a file",
-        lambda f: (shutil.rmtree(f.root / "src"), f.write("src", "x")),
-        "src is not a folder",
-        ("editable",),
-    ),
-    ("tree a folder for a file", folder(CLIENT), "is not a file", ("editable",)),
-    ("tree another file", write(CLIENT, "x\n"), "so nothing was laid", ("editable",)),
-    ("tree a link for a file", link(CLIENT), "so nothing was laid", ("editable",)),
+    ("own folder for a file", folder(OWN), "is not a file"),
+    ("own package a link", link(HERE, whole=True), "link|in no patch"),
+    ("own package a file", instead(HERE, write(HERE, "x")), "not a f|in no patch"),
 ]
-ROWS = [pytest.param(kind, tamper, says, id=f"{name}-{kind}") for name, tamper, says, kinds in TABLE for kind in kinds]
+IN_WHEEL_AND_SDIST: list[tuple[str, Tamper, str]] = [
+    # Our own package in the tree
+    ("own file edited", append(OWN, "# mine\n"), "the edit is in no patch"),
+    ("own secrets", write(f"{HERE}/secrets.txt", "sk-"), f"^{HERE}/secrets.txt: in no patch"),
+    ("own leftover", write(f"{OWN}.orig", "x"), "orig: in no patch"),
+    ("own hidden", write(f"{HERE}/.env", "x"), "env: in no patch"),
+    ("own compiled elsewhere", write(f"{HERE}/x.pyc", "x"), "x.pyc: in no patch"),
+    ("own in the cache", write(f"{HERE}/__pycache__/x.txt", "x"), "x.txt: in no patch"),
+    ("own link for a file", link(OWN), "is a link"),
+    ("own link more", link(f"{HERE}/l.py"), "l.py: in no patch"),
+    ("own link to a folder", link(f"{HERE}/sub", whole=True), "sub: in no patch"),
+    # What stands beside it
+    ("licence other", append("LICENSE", "x"), "LICENSE is not the licence"),
+    ("licence gone", remove("LICENSE"), "LICENSE is missing"),
+    ("licence a link", link("LICENSE"), "is a link"),
+    ("licence a folder", folder("LICENSE"), "is not a file"),
+    ("notice other", append("NOTICE", "x"), "NOTICE does not name"),
+    ("notice not UTF-8", write("NOTICE", b"\xff"), "NOTICE does not name"),
+    ("notice gone", remove("NOTICE"), "NOTICE is missing"),
+]
+IN_AN_EDITABLE: list[tuple[str, Tamper, str]] = [
+    ("tree a link", instead("src", link("src", whole=True)), "is a link"),
+    ("tree a file", instead("src", write("src", "x")), "src is not a folder"),
+    ("tree a folder for a file", folder(CLIENT), "is not a file"),
+    ("tree another file", write(CLIENT, "x\n"), f"^{CLIENT}: not what pin and patches make of it, so nothing was laid"),
+    ("tree a link for a file", link(CLIENT), "so nothing was laid"),
+]
+TABLE = {BUILDS: IN_EVERY_BUILD, ("wheel", "sdist"): IN_WHEEL_AND_SDIST, ("editable",): IN_AN_EDITABLE}
 
 
 def everything(folder: Path) -> dict[str, bytes | str]:
@@ -283,7 +318,15 @@ def everything(folder: Path) -> dict[str, bytes | str]:
     return found
 
 
-@pytest.mark.parametrize(("kind", "tamper", "says"), ROWS)
+@pytest.mark.parametrize(
+    ("kind", "tamper", "says"),
+    [
+        pytest.param(kind, tamper, says, id=f"{name}-{kind}")
+        for kinds, table in TABLE.items()
+        for name, tamper, says in table
+        for kind in kinds
+    ],
+)
 def test_tampering_is_refused_in_one_sentence_and_leaves_nothing(
     spoilt: Fork, kind: str, tamper: Tamper, says: str
 ) -> None:
@@ -299,15 +342,20 @@ def test_tampering_is_refused_in_one_sentence_and_leaves_nothing(
 
 @pytest.mark.parametrize("kind", BUILDS)
 def test_honest_tree_builds(spoilt: Fork, kind: str) -> None:
-    told = build(spoilt, kind)
     composed = spoilt.compose()
+    # Not listed: how the release came here; what Python compiled; another branch's file of upstream's, in the tree.
+    append(RECORD, f"{INFO}/direct_url.json,sha256=x,1\n{INFO}/uv_cache.json,sha256=y,1\n")(spoilt)
+    write(f"{HERE}/__pycache__/errors.cpython-311.pyc", b"")
+    if kind != "editable":
+        spoilt.write(CLIENT, "x\n")
+    told = build(spoilt, kind)
     if kind == "wheel":
-        assert told["holds"] == dict(composed.package())
+        assert told["holds"] == {path[len("src/") :]: content for path, content in composed.files.items()}
     elif kind == "sdist":
         assert set(told["holds"]) == {*LISTED, ERRORS, HOOKS, OWN}
-        assert set(told["force_include"].values()) == set(told["holds"])
     else:
         assert all((spoilt.root / path).read_bytes() == content for path, content in composed.files.items())
+    assert told["written"] == (told["holds"] if kind != "editable" else {})
 
 
 def test_editable_takes_our_own_package_as_it_stands(spoilt: Fork) -> None:
@@ -331,6 +379,11 @@ def test_metadata_is_upstreams_but_for_version_and_summary(spoilt: Fork) -> None
     assert metadata["urls"] == {"Homepage": "https://example.com/up"}
     assert metadata["readme"]["text"] == "# Upstream\n"
     assert (metadata["license"], metadata["dependencies"]) == ("MIT", ["idna"])
+
+
+def diffs(patch: str) -> str:
+    """A patch without its message."""
+    return patch[patch.index("diff --git ") :]
 
 
 def mutations(text: str) -> Iterator[str]:
@@ -359,47 +412,45 @@ def test_every_line_of_patches_and_sums_counts(spoilt: Fork, path: str) -> None:
     assert tried > 10 and taken < tried / 2
 
 
-def wheel_of(folder: Path, files: dict[str, bytes]) -> Path:
-    path = folder / "openai-1-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
+def archive(path: Path, members: list[tuple[str, bytes | None]]) -> Path:
+    """A wheel or an sdist with these members; None stands for a link."""
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path, "w") as wheel:
+            for name, content in [*members, ("openai-1.dist-info/METADATA", b""), ("openai-1.dist-info/WHEEL", b"")]:
+                wheel.writestr(name, content or b"")
+        return path
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in [*members, ("PKG-INFO", b"")]:
+            member = tarfile.TarInfo(f"openai-1/{name}")
+            member.type, member.size = (tarfile.SYMTYPE if content is None else tarfile.REGTYPE), len(content or b"")
+            tar.addfile(member, io.BytesIO(content or b""))
     return path
 
 
-INFO_FILES = {f"openai-1.dist-info/{name}": b"" for name in hatch_build.INFO}
+A: tuple[str, bytes | None] = ("openai/a.py", b"x")
 
 
 @pytest.mark.parametrize(
-    ("files", "says"),
+    ("kinds", "members", "wrong"),
     [
-        ({"openai/a.py": b"x"}, None),
-        ({"openai/a.py": b"y"}, "holds another openai/a.py"),
-        ({}, "lacks openai/a.py"),
-        ({"openai/a.py": b"x", "evil.pth": b""}, "holds evil.pth, which neither"),
-        ({"openai/a.py": b"x", "openai-1.data/scripts/x": b""}, "openai-1.data/scripts/x"),
-        ({"openai/a.py": b"x", "openai-1.dist-info/entry_points.txt": b""}, "entry_points.txt"),
+        ("whl tar.gz", [A], ""),
+        ("whl tar.gz", [("openai/a.py", b"y")], "openai/a.py"),
+        ("whl tar.gz", [], "openai/a.py"),
+        ("whl tar.gz", [A, ("evil.pth", b"")], "evil.pth"),
+        ("whl", [A, ("openai-1.data/scripts/x", b"")], "openai-1.data/scripts/x"),
+        ("whl", [A, ("openai-1.dist-info/entry_points.txt", b"")], "openai-1.dist-info/entry_points.txt"),
+        ("tar.gz", [A, A], "openai/a.py"),
+        ("tar.gz", [A, ("stray.md", b"")], "stray.md"),
+        ("tar.gz", [("openai/a.py", None)], "openai/a.py"),
     ],
 )
-def test_finished_wheel_holds_what_was_composed(tmp_path: Path, files: dict[str, bytes], says: str | None) -> None:
-    wheel = wheel_of(tmp_path, {**files, **INFO_FILES})
-    if says is None:
-        return hatch_build.check_archive(wheel, {"openai/a.py": b"x"}, editable=False)
-    with pytest.raises(Refusal, match=says):
-        hatch_build.check_archive(wheel, {"openai/a.py": b"x"}, editable=False)
-
-
-def test_finished_sdist_with_a_stray_file_or_a_link_is_refused(tmp_path: Path) -> None:
-    for name, kind, says in (
-        ("stray.md", tarfile.REGTYPE, "holds stray.md"),
-        ("a.py", tarfile.SYMTYPE, "another a.py"),
-    ):
-        with tarfile.open(tmp_path / "openai-1.tar.gz", "w:gz") as tar:
-            for path in sorted({"PKG-INFO", "a.py", name}):
-                member = tarfile.TarInfo(f"openai-1/{path}")
-                member.type, member.size = (kind if path == name else tarfile.REGTYPE), 0
-                if path == "a.py" and member.isreg():
-                    member.size = 1
-                tar.addfile(member, BytesIO(b"x"))
-        with pytest.raises(Refusal, match=says):
-            hatch_build.check_archive(tmp_path / "openai-1.tar.gz", {"a.py": b"x"}, editable=False)
+def test_finished_archive_holds_what_was_composed_and_nothing_else(
+    tmp_path: Path, kinds: str, members: list[tuple[str, bytes | None]], wrong: str
+) -> None:
+    for kind in kinds.split():
+        path = archive(tmp_path / f"openai-1.{kind}", members)
+        if not wrong:
+            hatch_build.check_archive(path, {"openai/a.py": b"x"})
+            continue
+        with pytest.raises(Refusal, match=rf"holds something else than what was composed: {wrong}\.$"):
+            hatch_build.check_archive(path, {"openai/a.py": b"x"})

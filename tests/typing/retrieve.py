@@ -88,5 +88,5 @@ async def streaming_async(client: AsyncOpenAI) -> None:
 
 
 def refused(client: OpenAI) -> None:
-    client.responses.retrieve("resp_1", raise_on_failure="yes")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # ty: ignore[invalid-argument-type]
-    client.responses.retrieve("resp_1", raise_on_failure=None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # ty: ignore[invalid-argument-type]
+    client.responses.retrieve("resp_1", raise_on_failure="yes")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]  # ty: ignore[invalid-argument-type]
+    client.responses.retrieve("resp_1", raise_on_failure=None)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]  # ty: ignore[invalid-argument-type]

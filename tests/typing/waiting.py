@@ -49,8 +49,8 @@ def poll_parsed(client: OpenAI) -> None:
 def poll_refused(client: OpenAI) -> None:
     client.responses.poll()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]  # ty: ignore[no-matching-overload]
     client.responses.poll("resp_1", True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]  # ty: ignore[no-matching-overload]
-    client.responses.poll("resp_1", max_wait_seconds=None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # ty: ignore[no-matching-overload]
-    client.responses.poll(1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # ty: ignore[no-matching-overload]
+    client.responses.poll("resp_1", max_wait_seconds=None)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]  # ty: ignore[no-matching-overload]
+    client.responses.poll(1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]  # ty: ignore[no-matching-overload]
 
 
 def stream(client: OpenAI) -> None:
