@@ -24,6 +24,7 @@ from openai import (
     BackgroundIncompleteError,
     BackgroundPollTimeoutError,
     BackgroundContentFilterError,
+    BackgroundStreamTimeoutError,
     BackgroundAuthenticationError,
     BackgroundInternalServerError,
     ContentFilterFinishReasonError,
@@ -76,6 +77,7 @@ def bases(
     unauthenticated: BackgroundAuthenticationError,
     denied: BackgroundPermissionDeniedError,
     unprocessable: BackgroundUnprocessableEntityError,
+    timed_out: BackgroundStreamTimeoutError,
 ) -> None:
     """Each class is its second base, too."""
     _0: openai.ConflictError = conflict
@@ -89,7 +91,8 @@ def bases(
     _8: openai.AuthenticationError = unauthenticated
     _9: openai.PermissionDeniedError = denied
     _10: openai.UnprocessableEntityError = unprocessable
-    _11: BackgroundResponseError = interrupted  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # ty: ignore[invalid-assignment]
+    _11: BackgroundStreamInterruptedError = timed_out
+    _12: BackgroundResponseError = interrupted  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # ty: ignore[invalid-assignment]
 
 
 def attributes(error: BackgroundResponseError) -> None:
