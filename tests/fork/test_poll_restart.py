@@ -57,7 +57,7 @@ async def test_poll_outlasts_a_restart_of_the_server(library: str, runs: int) ->
     def faults(request: Request) -> Fault | None:
         fault = chaos(request) if chaos.random.random() < FAULTS_OF_ALL else None
         # A run that is not found has 15 seconds, which a busy machine can use up.
-        return None if fault is not None and fault.code == 404 else fault
+        return None if fault == Fault.not_found() else fault
 
     sockets = open_sockets()
     first = Loopback(faults=faults).start()

@@ -19,7 +19,7 @@ import pytest
 
 import openai
 from openai import AsyncOpenAI
-from forktools.loopback import CATALOGUE, Fault, Request, Loopback, response
+from forktools.loopback import CATALOGUE, Fault, Answer, Request, Loopback, response
 
 from ._page import check, table, pinned
 from .programs import ways
@@ -86,8 +86,7 @@ class Gateway:
 
     def _spoil(self, request: Request) -> Fault | None:
         if request.route == "retrieve" and self.going_on and request.response_id is not None:
-            body = json.dumps(response(request.response_id, "in_progress")).encode()
-            return Fault("answer", headers={"content-type": "application/json"}, body=body)
+            return Fault("end", instead=Answer.json(200, response(request.response_id, "in_progress")))
         held = request.route == "create" and "held" in (request.json.get("metadata") or {})
         return Fault.hang() if held else None
 

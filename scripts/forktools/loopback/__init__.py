@@ -15,24 +15,9 @@ already. Every name in `CATALOGUE` is also an id: `resp_<name>`.
 `polls(id)` tell what came. On the command line: `./scripts/demo --serve`.
 """
 
-from ._api import Run
-from ._faults import Fault, Request, FaultHook
+from ._wire import Fault, Answer, Request
 from ._server import Loopback
-from ._payloads import cut, sse, sized, usage, message, response
+from ._payloads import sse, dumps, sized, response
 from ._scenarios import CATALOGUE, Scenario
 
-__all__ = [
-    "CATALOGUE",
-    "Fault",
-    "FaultHook",
-    "Loopback",
-    "Request",
-    "Run",
-    "Scenario",
-    "cut",
-    "message",
-    "response",
-    "sized",
-    "sse",
-    "usage",
-]
+__all__ = ["CATALOGUE", "Answer", "Fault", "Loopback", "Request", "Scenario", "dumps", "response", "sized", "sse"]

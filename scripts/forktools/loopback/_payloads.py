@@ -1,29 +1,37 @@
 """The bodies that the loopback server sends, built from nothing but the arguments.
 
-Promises: the same arguments give the same bytes; every Response has the members that the API sends for one;
-`sized` grows a Response the way real ones grow (tools while it runs, output items once it is done), so that the cost
-of parsing it is realistic, and hits the asked size to the byte.
+Promises: the same arguments give the same bytes; every Response has the members that the API sends for one; `sized`
+grows it as real ones grow while they run, by tools, so that the cost of parsing it is realistic.
 """
 
 from __future__ import annotations
 
 import re
 import json
-import random
 from typing import Any
-from collections.abc import Mapping, Iterator, Sequence
+from collections.abc import Mapping, Iterator
 
 JSON = dict[str, Any]
 
 CREATED_AT = 1_790_000_000
 MODEL = "gpt-5.6"
 
-_TERMINAL = ("completed", "failed", "incomplete", "cancelled")
-
 
 def dumps(payload: object) -> bytes:
     """Compact UTF-8 JSON."""
     return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def sse(event: Mapping[str, Any]) -> bytes:
+    """One server-sent event; without a `type` it has a data line only."""
+    kind = event.get("type")
+    head = f"event: {kind}\n".encode() if isinstance(kind, str) else b""
+    return head + b"data: " + dumps(event) + b"\n\n"
+
+
+# Members of which nothing is known yet.
+_NULL = ("error", "incomplete_details", "instructions", "max_output_tokens", "max_tool_calls", "previous_response_id",
+         "prompt_cache_key", "safety_identifier", "usage", "user")  # fmt: skip
 
 
 def response(response_id: str, status: str, *, model: str = MODEL, metadata: Mapping[str, str] | None = None) -> JSON:
@@ -35,19 +43,12 @@ def response(response_id: str, status: str, *, model: str = MODEL, metadata: Map
         "status": status,
         "background": True,
         "completed_at": CREATED_AT + 5 if status == "completed" else None,
-        "error": None,
-        "incomplete_details": None,
-        "instructions": None,
-        "max_output_tokens": None,
-        "max_tool_calls": None,
+        **dict.fromkeys(_NULL),
         "metadata": dict(metadata or {}),
         "model": model,
         "output": [],
         "parallel_tool_calls": True,
-        "previous_response_id": None,
-        "prompt_cache_key": None,
         "reasoning": {"effort": "low", "summary": None},
-        "safety_identifier": None,
         "service_tier": "default",
         "store": True,
         "temperature": 1.0,
@@ -57,20 +58,13 @@ def response(response_id: str, status: str, *, model: str = MODEL, metadata: Map
         "top_logprobs": 0,
         "top_p": 1.0,
         "truncation": "disabled",
-        "usage": None,
-        "user": None,
     }
 
 
-def message(text: str, *, number: int = 0, status: str = "completed", citations: Sequence[JSON] = ()) -> JSON:
+def message(text: str, *, status: str = "completed") -> JSON:
     """An output item: one assistant message with one text part."""
-    return {
-        "id": f"msg_loopback{number:04d}",
-        "type": "message",
-        "status": status,
-        "role": "assistant",
-        "content": [{"type": "output_text", "text": text, "annotations": list(citations), "logprobs": []}],
-    }
+    part: JSON = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    return {"id": "msg_loopback0000", "type": "message", "status": status, "role": "assistant", "content": [part]}
 
 
 def usage(input_tokens: int, output_tokens: int) -> JSON:
@@ -84,113 +78,55 @@ def usage(input_tokens: int, output_tokens: int) -> JSON:
     }
 
 
-def sized(payload: Mapping[str, Any], size: int) -> JSON:
-    """`payload` grown until its JSON is exactly `size` bytes.
+def events_of(ending: Mapping[str, Any], *, started: Mapping[str, Any]) -> Iterator[JSON]:
+    """The server-sent events of a run that ends as `ending`, in order; the server numbers them.
 
-    A finished Response grows by output items, any other by function tools; the rest goes into `instructions`.
+    `started` is the Response while it was queued. Text is sent word by word. A Response without a status ends its stream
+    with no terminal event, as a broken server would.
+    """
+    yield {"type": "response.created", "response": started}
+    yield {"type": "response.queued", "response": started}
+    yield {"type": "response.in_progress", "response": {**started, "status": "in_progress"}}
+    for index, item in enumerate(ending["output"]):
+        where: JSON = {"output_index": index, "item_id": item["id"], "content_index": 0}
+        part = item["content"][0]
+        begun: JSON = {**item, "status": "in_progress", "content": []}
+        yield {"type": "response.output_item.added", "output_index": index, "item": begun}
+        yield {"type": "response.content_part.added", **where, "part": {**part, "text": ""}}
+        for word in re.findall(r"\S+\s*", part["text"]):
+            yield {"type": "response.output_text.delta", **where, "delta": word, "logprobs": []}
+        yield {"type": "response.output_text.done", **where, "text": part["text"], "logprobs": []}
+        yield {"type": "response.content_part.done", **where, "part": part}
+        yield {"type": "response.output_item.done", "output_index": index, "item": item}
+    if "status" in ending:
+        yield {"type": f"response.{ending['status']}", "response": ending}
+
+
+_FIELDS = {f"field_{n}": {"type": "string", "description": f"Column {n} of the report, as text."} for n in range(6)}
+_TOOL: JSON = {
+    "type": "function",
+    "name": "write_report",
+    "description": "Writes a section of the report and returns the place it was stored at.",
+    "parameters": {
+        "type": "object",
+        "properties": _FIELDS,
+        "required": sorted(_FIELDS),
+        "additionalProperties": False,
+    },
+    "strict": True,
+}
+
+
+def sized(payload: Mapping[str, Any], size: int) -> JSON:
+    """`payload` grown until its JSON is exactly `size` bytes: by function tools, the rest by `instructions`.
 
     Raises:
         ValueError: it is larger than that already.
     """
     grown: JSON = {**payload, "instructions": ""}
-    finished = grown.get("status") == "completed"
-    member, grow = ("output", _cited_message) if finished else ("tools", _function_tool)
-    grown[member] = list(grown.get(member) or ())
     room = size - len(dumps(grown))
     if room < 0:
         raise ValueError(f"a Response of {size - room} bytes cannot be padded to {size}")
-    while True:
-        item = grow(len(grown[member]))
-        cost = len(dumps(item)) + 1
-        if cost > room:
-            break
-        grown[member].append(item)
-        room -= cost
-    # The first item of an empty list costs no comma: measure again instead of counting.
-    filler = "Answer in short sentences and name the source of each fact. "
-    room = size - len(dumps(grown))
-    grown["instructions"] = (filler * (room // len(filler) + 1))[:room]
+    grown["tools"] = [_TOOL] * (room // (len(dumps(_TOOL)) + 1))
+    grown["instructions"] = "." * (size - len(dumps(grown)))
     return grown
-
-
-def events_of(ending: Mapping[str, Any], *, started: Mapping[str, Any]) -> Iterator[JSON]:
-    """The server-sent events of a run that ends as `ending`; numbered from 0.
-
-    `started` is the Response while it was queued. Text is sent word by word. A Response without a status that is known
-    ends its stream with no terminal event, as a broken server would.
-    """
-    number = 0
-
-    def event(kind: str, **members: Any) -> JSON:
-        nonlocal number
-        number += 1
-        return {"type": kind, "sequence_number": number - 1, **members}
-
-    yield event("response.created", response={**started, "status": "queued"})
-    yield event("response.queued", response={**started, "status": "queued"})
-    yield event("response.in_progress", response={**started, "status": "in_progress"})
-    for index, item in enumerate(ending.get("output") or ()):
-        if item.get("type") != "message":
-            continue
-        where: JSON = {"output_index": index, "item_id": item["id"], "content_index": 0}
-        part = item["content"][0]
-        empty: JSON = {**part, "text": "", "annotations": []}
-        begun: JSON = {**item, "status": "in_progress", "content": []}
-        yield event("response.output_item.added", output_index=index, item=begun)
-        yield event("response.content_part.added", **where, part=empty)
-        for word in re.findall(r"\S+\s*", part["text"]):
-            yield event("response.output_text.delta", **where, delta=word, logprobs=[])
-        yield event("response.output_text.done", **where, text=part["text"], logprobs=[])
-        yield event("response.content_part.done", **where, part=part)
-        yield event("response.output_item.done", output_index=index, item=item)
-    if ending.get("status") in _TERMINAL:
-        yield event(f"response.{ending['status']}", response=dict(ending))
-
-
-def sse(event: Mapping[str, Any]) -> bytes:
-    """One server-sent event; without a `type` it has a data line only."""
-    kind = event.get("type")
-    head = f"event: {kind}\n".encode() if isinstance(kind, str) else b""
-    return head + b"data: " + dumps(event) + b"\n\n"
-
-
-def cut(data: bytes, seed: int, *, longest: int = 48) -> list[bytes]:
-    """`data` in pieces of 1 to `longest` bytes, cut without regard to events, lines or characters; joined it is `data`."""
-    random_ = random.Random(seed)
-    pieces: list[bytes] = []
-    start = 0
-    while start < len(data):
-        end = start + random_.randint(1, longest)
-        pieces.append(data[start:end])
-        start = end
-    return pieces
-
-
-def _function_tool(number: int) -> JSON:
-    fields = {
-        f"field_{n}": {"type": "string", "description": f"Column {n} of the report, as plain text."} for n in range(6)
-    }
-    return {
-        "type": "function",
-        "name": f"write_report_{number}",
-        "description": f"Writes section {number} of the report and returns the place it was stored at.",
-        "parameters": {
-            "type": "object",
-            "properties": fields,
-            "required": sorted(fields),
-            "additionalProperties": False,
-        },
-        "strict": True,
-    }
-
-
-def _cited_message(number: int) -> JSON:
-    text = f"Finding {number}: " + "the measured value lies within the range that the earlier study had given. " * 4
-    citation = {
-        "type": "url_citation",
-        "start_index": 0,
-        "end_index": 9,
-        "url": f"https://example.com/study/{number}",
-        "title": f"Study {number}",
-    }
-    return message(text, number=number, citations=[citation])

@@ -7,10 +7,10 @@ The name of a scenario in the catalogue is also an id: `GET /v1/responses/resp_<
 from __future__ import annotations
 
 from typing import Any
-from dataclasses import replace, dataclass
-from collections.abc import Mapping, Iterator
+from dataclasses import dataclass
+from collections.abc import Mapping
 
-from ._payloads import JSON, usage, message, response, events_of
+from ._payloads import JSON, usage, message
 
 
 @dataclass(frozen=True)
@@ -36,33 +36,6 @@ class Scenario:
     """If given, the event stream is sent in chunks cut at arbitrary bytes; None is one chunk an event."""
     without: tuple[str, ...] = ()
     """Members that the last Response does not have at all."""
-
-    def body(self, response_id: str, status: str | None, *, model: str, metadata: Mapping[str, str]) -> JSON:
-        """The Response while its status is `status`, or its ending for None."""
-        last = str(self.ending.get("status", "completed"))
-        made = response(response_id, status or last, model=model, metadata=metadata)
-        if status is None:
-            made.update(self.ending)
-            for member in self.without:
-                del made[member]
-        return made
-
-    def stream(self, response_id: str, *, model: str, metadata: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
-        """The events of the run, from its first."""
-        if self.events is not None:
-            yield from self.events
-            return
-        started, ending = (
-            self.body(response_id, status, model=model, metadata=metadata) for status in ("queued", None)
-        )
-        made = list(events_of(ending, started=started))
-        yield from made
-        for number, event in enumerate(self.epilogue, len(made)):
-            yield {"sequence_number": number, **event}
-
-    def cancelled(self) -> Scenario:
-        """The same run after a cancel that came before its end."""
-        return replace(self, ending={"status": "cancelled"}, polls=(), events=None, epilogue=())
 
 
 def _failed(name: str, title: str, sync_status: int | None, text: str, **more: Any) -> Scenario:

@@ -10,22 +10,23 @@ from __future__ import annotations
 import socket
 import struct
 import asyncio
-import threading
 from types import TracebackType
+from typing import Any, cast
+from contextlib import ExitStack, asynccontextmanager
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator
 
+from anyio import from_thread
 from aiohttp import web
 
-from ._api import Api, Run, Answer, route_of
-from ._faults import Fault, Route, Request, FaultHook
-from ._scenarios import CATALOGUE, Scenario
+from ._api import Api
+from ._wire import Fault, Route, Answer, Request, FaultHook
 
 # A socket that lingers for 0 seconds is closed by a reset.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Loopback:
+class Loopback(Api):
     """A server to talk to instead of the API.
 
     Args:
@@ -35,21 +36,17 @@ class Loopback:
     """
 
     def __init__(self, *, faults: FaultHook | None = None, port: int = 0, log: bool = True) -> None:
+        super().__init__()
         self.faults = faults
         self.requests: list[Request] = []
         """The log, in the order of arrival."""
         self.total = 0
         """How many requests came, logged or not."""
-        self._api = Api()
         self._log = log
         self._port = port
         self._polls: Counter[str | None] = Counter()
         self._problem: Exception | None = None
-        self._refusals = 0
-        self._accepted: set[asyncio.Task[object]] = set()  # the loop holds tasks weakly
-        self._thread: threading.Thread | None = None
-
-    # -- what a test does
+        self._running = ExitStack()
 
     @property
     def url(self) -> str:
@@ -61,55 +58,27 @@ class Loopback:
         """`http://127.0.0.1:<port>/v1`, as `base_url` wants it."""
         return self.url + "/v1"
 
-    def add(self, scenario: Scenario | str, response_id: str | None = None) -> str:
-        """Registers a run as if it had been created before, and returns its id."""
-        return self._api.add(CATALOGUE[scenario] if isinstance(scenario, str) else scenario, response_id).id
-
-    def upcoming(self, *scenarios: Scenario | str) -> None:
-        """The scenarios of the next creates, in turn; a create's own `metadata` outranks them."""
-        self._api.upcoming.extend(CATALOGUE[one] if isinstance(one, str) else one for one in scenarios)
-
-    @property
-    def creates(self) -> int:
-        """How many runs were created."""
-        return self._api.creates
-
-    @property
-    def cancels(self) -> Mapping[str, int]:
-        """How many cancel requests were answered, by response id."""
-        return self._api.cancels
-
     def polls(self, response_id: str) -> int:
         """How many retrieves of that id came, with a fault or without."""
         return self._polls[response_id]
 
-    def logged(self, route: Route, response_id: str | None = None) -> list[Request]:
-        """The logged requests of a route, of all ids or of one."""
-        return [one for one in self.requests if one.route == route and response_id in (None, one.response_id)]
-
-    def run(self, response_id: str) -> Run:
-        """The state of a run, to look at. Raises KeyError when there is none of that id."""
-        return self._api.runs[response_id]
+    def logged(self, route: Route) -> list[Request]:
+        """The logged requests of a route."""
+        return [one for one in self.requests if one.route == route]
 
     # -- its life
 
     def start(self) -> Loopback:
         """Opens the port and starts the thread. Raises OSError when the port is taken."""
-        self._socket = self._bound()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="loopback", daemon=True)
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+        port = socket.create_server(("127.0.0.1", self._port), backlog=4096)
+        self._port = port.getsockname()[1]
+        portal = self._running.enter_context(from_thread.start_blocking_portal(name="loopback"))
+        self._running.enter_context(portal.wrap_async_context_manager(self._serving(port)))
         return self
 
     def stop(self) -> None:
         """Closes every connection and the port; returns when the thread has ended. Safe to call twice."""
-        if self._thread is not None:
-            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._thread = None
-            self._loop.close()
+        self._running.close()
 
     def __enter__(self) -> Loopback:
         return self.start()
@@ -121,126 +90,69 @@ class Loopback:
         if error is None and self._problem is not None:
             raise self._problem
 
-    # -- the port
-    #
-    # Not asyncio's own server: on Python 3.11 it loses a connection whose acceptance is under way when it is closed.
-
-    def _bound(self) -> socket.socket:
-        # Bound but not listening: connections are refused, and nobody else can take the port meanwhile.
-        port = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    @asynccontextmanager
+    async def _serving(self, port: socket.socket) -> AsyncGenerator[None, None]:
+        # Below any base URL: OpenAI's, and what Azure's clients make of an endpoint and a deployment.
+        app = web.Application()
+        app.router.add_post("/{base:.+}/responses", self._handle, name="create")
+        app.router.add_get("/{base:.+}/responses/{id}", self._handle, name="retrieve", allow_head=False)
+        app.router.add_post("/{base:.+}/responses/{id}/cancel", self._handle, name="cancel")
+        app.router.add_route("*", "/{rest:.*}", self._handle, name="unknown")
+        # A request whose client has gone, or that hangs when the server stops, is not waited for; 0 would be for ever.
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.001, access_log=None)
+        await runner.setup()
+        await web.SockSite(runner, port, backlog=4096).start()
         try:
-            port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            port.bind(("127.0.0.1", self._port))
-        except OSError:
-            port.close()
-            raise
-        port.setblocking(False)
-        self._port = port.getsockname()[1]
-        return port
-
-    async def _open(self) -> None:
-        # A request whose client has gone is not waited for: it may be one that hangs.
-        self._http = web.Server(self._handle, handler_cancellation=True, access_log=None)
-        self._listen()
-
-    def _listen(self) -> None:
-        self._socket.listen(4096)
-        self._loop.add_reader(self._socket, self._accept)
-
-    def _accept(self) -> None:
-        try:
-            connection, _ = self._socket.accept()
-        except OSError as problem:  # too many open files, say
-            self._problem = self._problem or problem
-            return
-        connection.setblocking(False)
-        task = self._loop.create_task(self._loop.connect_accepted_socket(self._http, connection))
-        self._accepted.add(task)
-        task.add_done_callback(self._accepted.discard)
-
-    def _refuse_for(self, seconds: float) -> None:
-        self._refusals += 1
-        if self._refusals == 1:
-            self._loop.remove_reader(self._socket)
-            self._socket.close()
-            self._socket = self._bound()
-        self._loop.call_later(seconds, self._listen_again)
-
-    def _listen_again(self) -> None:
-        self._refusals -= 1
-        if self._refusals == 0:
-            self._listen()
-
-    async def _close(self) -> None:
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
-        await asyncio.gather(*self._accepted, return_exceptions=True)
-        await self._http.shutdown(timeout=0.001)  # 0 is for ever
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+            yield
+        finally:
+            # On Python 3.11 a connection is lost whose acceptance is under way when the port is closed.
+            asyncio.get_running_loop().remove_reader(port)
+            await asyncio.sleep(0)
+            await runner.cleanup()
 
     # -- a request
 
-    async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
-        route, response_id = route_of(http.method, http.path)
+    async def _handle(self, http: web.Request) -> web.StreamResponse:
+        route, response_id = cast("Route", http.match_info.route.name), http.match_info.get("id")
         body = await http.content.read()
         self.total += 1
         self._polls[response_id] += route == "retrieve"
         poll = self._polls[response_id] if route == "retrieve" else 0
-        headers = {name.lower(): value for name, value in http.headers.items()}
-        request = Request(self.total, http.method, http.path, dict(http.query), headers, body, route, response_id, poll)
+        request = Request(self.total, http.method, http.path, http.query, http.headers, body, route, response_id, poll)
         if self._log:
             self.requests.append(request)
         try:
             fault = self.faults(request) if self.faults is not None else None
-            if fault is not None:
-                return await self._spoiled(http, request, fault)
-            return await self._sent(http, request, self._api.answer(request))
-        except ConnectionError:  # the client has gone
-            raise
+            answer = fault.instead if fault is not None else None
+            if answer is None:
+                answer = self.answer(request, move=fault is None)
         except Exception as problem:
             self._problem = self._problem or problem
             return web.Response(status=500, text=repr(problem))
+        return await self._send(http, request, answer, fault or Fault("end"))
 
-    async def _sent(
-        self, http: web.BaseRequest, request: Request, answer: Answer, *, only: bytes | None = None
+    async def _send(
+        self, http: web.Request, request: Request, answer: Answer | bytes, fault: Fault
     ) -> web.StreamResponse:
-        """Sends the answer; its head as it is, but of its body nothing than `only` if that is given."""
-        headers = {**answer.headers, "x-request-id": f"req_loopback{request.number:08d}"}
-        response = web.StreamResponse(status=answer.status, headers=headers)
-        if not answer.stream:
-            response.content_length = sum(map(len, answer.pieces))
-        await response.prepare(http)
-        for piece in answer.pieces if only is None else [only]:
-            await response.write(piece)
-        return response
-
-    async def _spoiled(self, http: web.BaseRequest, request: Request, fault: Fault) -> web.StreamResponse:
-        transport = http.transport
-        assert transport is not None
-        if fault.kind == "answer":
-            return await self._sent(http, request, Answer(fault.code, fault.headers, [fault.body]))
-        if fault.kind in ("reset", "refuse"):
+        transport: Any = http.transport
+        response = web.StreamResponse()  # nobody gets it where the connection is closed
+        if isinstance(answer, bytes):
+            transport.write(answer)
+        elif fault.keep is not None:
+            whole = b"".join(answer.pieces)
+            pieces = answer.pieces if fault.keep == 1 else [whole[: int(len(whole) * fault.keep)]]
+            response.set_status(answer.status)
+            response.headers.update({**answer.headers, "x-request-id": f"req_loopback{request.number:08d}"})
+            if not answer.stream:
+                # What breaks off had announced all of it.
+                response.content_length = sum(map(len, pieces if fault.then == "end" else answer.pieces))
+            await response.prepare(http)
+            for piece in pieces:
+                await response.write(piece)
+        if fault.then == "hang":
+            await asyncio.Event().wait()  # until the client gives up or the server stops
+        if fault.then == "reset":
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            transport.abort()
-            if fault.kind == "refuse":
-                self._refuse_for(fault.seconds)
-        elif fault.kind == "raw":
-            for place in range(len(fault.body)):
-                transport.write(fault.body[place : place + 1])
-                await asyncio.sleep(fault.seconds)
+        if fault.then != "end":
             transport.close()
-        else:
-            answer = self._api.answer(request, move=False)
-            part = fault.kept(b"".join(answer.pieces))
-            if fault.kind == "truncate":
-                return await self._sent(http, request, answer._replace(pieces=[part]))
-            # The head announces all of it. A hang from the first byte on keeps the head back as well.
-            if fault.kind == "close" or part:
-                await self._sent(http, request, answer, only=part)
-            if fault.kind == "hang":
-                await asyncio.Event().wait()  # until the client gives up or the server stops
-            transport.close()
-        return web.Response()  # nobody gets it: the connection is closed
+        return response
