@@ -1,7 +1,8 @@
 """`./scripts/bench`: the fork against stock openai of the same version, in one run.
 
-Rounds are made for as long as another one fits in, so that the run ends when it should on any machine; a slow or busy one
-gives fewer of them, and wider intervals. It ends with status 0 when everything was measured, whether or not a bound was met.
+Rounds are made for as long as another one fits in, so that the run ends when it should on any machine; a slow or busy
+one gives fewer of them, and wider intervals. It ends with status 0 when everything was measured, also where a bound was
+not met.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import platform
 from typing import Sequence
 from datetime import datetime, timezone
 from statistics import median
+from collections import defaultdict
+from concurrent.futures.process import BrokenProcessPool
 
-from . import sides
 from .. import ROOT, Refusal, pin
-from .cases import FORK, TWIN, CASES
-from .sides import Taken
-from .report import Row, table
+from .cases import FORK, CASES
+from .sides import IMPORTS, Taken, folders, started, one_round
+from .memory import held
+from .report import exact, ratio, table
 
 MINUTES = 4.8
+BLOCKS, SECONDS = 4, 0.025  # of a case in a round; of a block
 TASKS, LOOPS = 2_000, 200  # stock's loop keeps whole models; fewer tasks show the same
-IMPORTED = {TWIN: ("import openai, stock against itself: the noise", None), FORK: ("import openai", 1.01)}
+MOST = {title: case.most for title, case in CASES.items()} | {IMPORTS[FORK]: 1.01}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,78 +37,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="./scripts/bench", description="The fork against stock openai of the same version, in one run."
     )
     parser.add_argument("--minutes", type=float, default=MINUTES, help="within which to end (default: %(default)g)")
-    parser.add_argument("--only", metavar="WORD", default="", help="only rows with this in their title")
+    parser.add_argument("--only", metavar="WORD", default="", help="only the cases with this in their title")
     options = parser.parse_args(arguments)
+    titles = [title for title in CASES if options.only in title]
     try:
-        exact = memory(options.only)
-        rows, rounds = ratios(options.only, until=began + 60 * options.minutes)
+        sizes = memory()
+        found = rounds(titles, until=began + 60 * options.minutes)
     except Refusal as refusal:
         print(f"bench: {refusal}", file=sys.stderr)
         return 1
-    if not rows and not exact:
-        print(f"bench: no row has {options.only!r} in its title.", file=sys.stderr)
+    except BrokenProcessPool:
+        print("bench: a process ended; what went wrong stands above.", file=sys.stderr)
         return 1
-    print(f"{circumstances()}, {rounds} rounds\n\n{table([*rows, *exact])}")
+    rows = [
+        ratio(title, [one.ratio for one in taken], MOST.get(title), absolute(taken)) for title, taken in found.items()
+    ]
+    print(f"{circumstances()}, {len(found[IMPORTS[FORK]])} rounds\n\n{table([*rows, *sizes])}")
     return 0
 
 
-def ratios(only: str, *, until: float, blocks: int = 4, seconds: float = 0.025) -> tuple[list[Row], int]:
-    """The rows with `only` in their titles, and how many rounds were made: one, and as many as fit in before `until`."""
-    cases = [at for at, case in enumerate(CASES) if only in case.title]
-    imported = [name for name, (title, _) in IMPORTED.items() if only in title]
-    found: dict[int, list[Taken]] = {at: [] for at in cases}
-    imports: dict[str, list[Taken]] = {name: [] for name in imported}
-    rounds, began, ended = 0, 0.0, 0.0
-    while (cases or imported) and (not rounds or 2 * ended - began < until):
+def rounds(titles: Sequence[str], *, until: float) -> dict[str, list[Taken]]:
+    """What each round gave: one, and as many as fit in before `until`."""
+    found: dict[str, list[Taken]] = defaultdict(list)
+    number, began, ended = 0, 0.0, 0.0
+    while not number or 2 * ended - began < until:
         began = time.monotonic()
-        if cases:
-            for at, taken in sides.round_of_cases(rounds, cases, blocks=blocks, seconds=seconds).items():
-                found[at].append(taken)
-        if imported:
-            fresh = sides.round_of_imports(rounds)
-            for name in imported:
-                imports[name].append(fresh[name])
-        ended, rounds = time.monotonic(), rounds + 1
-        print(f"round {rounds}: {ended - began:.0f} s", file=sys.stderr, flush=True)
-    rows = [_row(CASES[at].title, CASES[at].most, taken) for at, taken in found.items()]
-    return rows + [_row(*IMPORTED[name], taken) for name, taken in imports.items()], rounds
+        for title, taken in one_round(number, titles, blocks=BLOCKS, seconds=SECONDS).items():
+            found[title].append(taken)
+        ended, number = time.monotonic(), number + 1
+        print(f"round {number}: {ended - began:.0f} s", file=sys.stderr, flush=True)
+    return found
 
 
-def memory(only: str = "", *, tasks: int = TASKS) -> list[Row]:
-    """What a waiting task holds above a sleeping one. It allocates the same each time, so that one run says all."""
-    sizes = {f"held by a waiting task, {size / 1000:g} kB": size for size in (1_500, 28_000)}
-    chosen = {title: size for title, size in sizes.items() if only in title}
-
-    def held(kind: str, size: int, count: int) -> float:
-        module = ("-m", "forktools.bench.memory", kind, str(size), str(count))
-        return float(sides.run(sides.folders()[FORK], *module)) / 1000
-
-    bare = held("bare", 1_500, tasks) if chosen else 0.0
-    return [
-        Row(
-            title,
-            [held("poll", size, tasks) - bare],
-            2.0,
-            f"{held('loop', size, min(tasks, LOOPS)) - bare:.1f} kB a loop",
-            exact=True,
-        )
-        for title, size in chosen.items()
-    ]
+def memory() -> list[tuple[str, ...]]:
+    """The rows of what a waiting task holds. It allocates the same each time, so that one run says all."""
+    rows: list[tuple[str, ...]] = []
+    for name, size in {"1.5 kB": 1_500, "28 kB": 28_000}.items():
+        with started(folders()[FORK]) as side:
+            waiting = side.pool.submit(held, "poll", size, TASKS).result()
+            looping = side.pool.submit(held, "loop", size, LOOPS).result()
+        rows.append(exact(f"held by a waiting task, {name}", waiting / 1e3, 2.0, f"{looping / 1e3:.1f} kB a loop"))
+    return rows
 
 
 def circumstances() -> str:
     """When and on what it was measured; nothing that names a machine or its user."""
-    load = f", load {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
-    return (
-        f"{datetime.now(timezone.utc).date()}, openai {pin.load(ROOT).upstream}, {platform.python_implementation()} "
-        f"{platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores{load}"
-    )
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    day, load = datetime.now(timezone.utc).date(), os.getloadavg()[0]
+    return f"{day}, openai {pin.load(ROOT).upstream}, {python}, {machine}, load {load:.1f} at the end"
 
 
-def _row(title: str, most: float | None, taken: Sequence[Taken]) -> Row:
-    middle = [median(side) for side in ([one.stock for one in taken], [one.other for one in taken])]
-    shown = [f"{one * 1e3:.0f} ms" if one > 0.05 else f"{one * 1e6:.1f} µs" for one in middle]
-    return Row(title, [one.ratio for one in taken], most, ", ".join(shown))
+def absolute(taken: Sequence[Taken]) -> str:
+    """The times behind the ratios."""
+    middle = (median(one.stock for one in taken), median(one.other for one in taken))
+    return ", ".join(f"{one * 1e3:.0f} ms" if one > 0.05 else f"{one * 1e6:.1f} µs" for one in middle)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,21 @@
-"""What is compared as CPU time per call, and the program that measures it: `python -m forktools.bench.cases FOLDER`.
+"""What is compared as CPU time per call; in the process of a side.
 
 A case has two halves: stock's is what its user writes today, the other is what replaces it. Both get the same bytes from
-the same kind of transport. Two cases run stock on both sides: the noise of the run, and a raw `retrieve`, which is what
-`poll` stands on.
-
-The program reads lines of three numbers, case, half and calls, and answers each with the CPU seconds of that block. Before a block garbage is collected and set aside for good, so that each pays for its own only.
+the same kind of transport. Two kinds of case run stock on both sides: the noise of the run, and a raw `retrieve`, which
+is what `poll` stands on.
 """
 
 from __future__ import annotations
 
 import gc
-import sys
 import json
 import time
 import asyncio
-from typing import Any, Callable, Iterator, AsyncIterator
+from typing import Any, Callable, Iterator, NamedTuple, AsyncIterator
 from pathlib import Path
+from functools import partial
 from itertools import cycle
-from dataclasses import dataclass
+from contextlib import suppress
 
 import httpx2
 
@@ -28,30 +26,14 @@ from ..loopback import sse, sized, response
 STOCK, TWIN, FORK = "stock", "stock again", "fork"
 RESPONSE_ID = "resp_68f0c2b7a1d4819c9b3e5f7a0c2d4e6f8a1b3c5d7e9f0a2b"
 JSON = {"content-type": "application/json", "x-request-id": "req_5f2d9c"}
-CAUSE = {"code": "rate_limit_exceeded", "message": "Rate limit reached. Please try again in 4.2s."}
 EVENTS = {**JSON, "content-type": "text/event-stream"}
+CAUSE = {"code": "rate_limit_exceeded", "message": "Rate limit reached. Please try again in 4.2s."}
 
 Block = Callable[[int], None]
 """Makes so many calls."""
-Half = Callable[[], Block]
-"""Prepares a block, in the process of its side."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One row. `most` bounds the ratio; `on` is the side of the second half."""
-
-    title: str
-    halves: tuple[Half, Half]
-    most: float | None = None
-    on: str = FORK
-
-
-class _Enough(Exception):
-    """Ends a wait after the polls that were asked for."""
-
-
-class _Endless(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+class Endless(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """A run that goes on: the same few deltas again and again, some of them in each chunk, as off a connection."""
 
     delta = {"type": "response.output_text.delta", "sequence_number": 1, "item_id": "msg_1", "output_index": 0}
@@ -73,16 +55,15 @@ def pending(size: int, *, late: bool = False) -> bytes:
     return json.dumps(made, separators=(",", ":")).encode()
 
 
-def transport(sent: bytes | _Endless) -> httpx2.MockTransport:
-    """Answers every request with a body, or with a stream."""
-    if isinstance(sent, bytes):
-        return httpx2.MockTransport(lambda _: httpx2.Response(200, headers=JSON, content=sent))
-    return httpx2.MockTransport(lambda _: httpx2.Response(200, headers=EVENTS, stream=sent))
+def answering(sent: bytes | None = None) -> Any:
+    """A client that gets nothing but this answer, or a stream without an end. Untyped: stock lacks some methods."""
 
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        if sent is None:
+            return httpx2.Response(200, headers=EVENTS, stream=Endless())
+        return httpx2.Response(200, headers=JSON, content=sent)
 
-def responses_of(sent: bytes | _Endless) -> Any:
-    """`responses` of a client that gets nothing but this answer."""
-    return openai.OpenAI(api_key="bench", http_client=httpx2.Client(transport=transport(sent))).responses
+    return openai.OpenAI(api_key="bench", http_client=httpx2.Client(transport=httpx2.MockTransport(answer)))
 
 
 def repeated(call: Callable[[], object]) -> Block:
@@ -95,134 +76,119 @@ def repeated(call: Callable[[], object]) -> Block:
     return block
 
 
-def retrieve(sent: bytes, **options: bool) -> Half:
+def retrieve(sent: bytes, **options: bool) -> Block:
     """`retrieve`, as stock's user calls it in a loop."""
-
-    def prepare() -> Block:
-        responses = responses_of(sent)
-        return repeated(lambda: responses.retrieve(RESPONSE_ID, **options))
-
-    return prepare
+    responses = answering(sent).responses
+    return repeated(lambda: responses.retrieve(RESPONSE_ID, **options))
 
 
-def raw_retrieve(sent: bytes) -> Half:
+def raw_retrieve(sent: bytes) -> Block:
     """The same, but no model is read."""
-
-    def prepare() -> Block:
-        responses = responses_of(sent)
-        return repeated(lambda: responses.with_raw_response.retrieve(RESPONSE_ID))
-
-    return prepare
+    raw = answering(sent).responses.with_raw_response
+    return repeated(lambda: raw.retrieve(RESPONSE_ID))
 
 
-def poll(sent: bytes) -> Half:
+def poll(sent: bytes) -> Block:
     """One `poll` that asks so many times."""
+    responses = answering(sent).responses
 
-    def prepare() -> Block:
-        responses = responses_of(sent)
+    def block(calls: int) -> None:
+        pauses = iter(range(calls - 1))
 
-        def block(calls: int) -> None:
-            def sleep(_: float) -> None:
-                nonlocal calls
-                calls -= 1
-                if not calls:
-                    raise _Enough
+        def pause(_: float) -> None:
+            next(pauses)
 
-            responses._sleep = sleep
-            try:
-                responses.poll(RESPONSE_ID)
-            except _Enough:
-                pass
+        responses._sleep = pause
+        with suppress(StopIteration):  # of the pause behind the last call
+            responses.poll(RESPONSE_ID)
 
-        return block
-
-    return prepare
+    return block
 
 
 def status_error() -> Block:
     """The error of a call that was refused."""
-    client, answer = responses_of(b"")._client, _answer(429)
+    client, answer = answering(), httpx2.Response(429, headers=JSON, request=httpx2.Request("GET", "https://x/"))
     body = {"error": {**CAUSE, "type": "tokens", "param": None}}
     return repeated(lambda: client._make_status_error("Error code: 429", body=body, response=answer))
 
 
 def background_error() -> Block:
     """The error of a run that failed for the same cause, made of the JSON of its poll."""
-    client, answer = responses_of(b"")._client, _answer(200)
+    client, answer = answering(), httpx2.Response(200, headers=JSON, request=httpx2.Request("GET", "https://x/"))
     sent = {**response(RESPONSE_ID, "failed"), "error": CAUSE}
     return repeated(lambda: client._make_background_error(sent, response=answer, response_id=RESPONSE_ID))
 
 
-def _answer(status: int) -> httpx2.Response:
-    request = httpx2.Request("GET", f"https://bench.example/v1/responses/{RESPONSE_ID}")
-    return httpx2.Response(status, headers=JSON, content=b"{}", request=request)
+def deltas(**options: bool) -> Block:
+    """The next so many events of a stream."""
+    stream = answering().responses.retrieve(RESPONSE_ID, stream=True, **options)
+    return repeated(lambda: next(stream))
 
 
-def deltas(*, asynchronous: bool = False, **options: bool) -> Half:
-    """The next so many events of a stream that has no end."""
+def async_deltas(**options: bool) -> Block:
+    """The same of an asynchronous one."""
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=EVENTS, stream=Endless()))
+    client: Any = openai.AsyncOpenAI(api_key="bench", http_client=httpx2.AsyncClient(transport=transport))
+    loop = asyncio.new_event_loop()
+    stream = loop.run_until_complete(client.responses.retrieve(RESPONSE_ID, stream=True, **options))
 
-    def prepare() -> Block:
-        if not asynchronous:
-            stream = responses_of(_Endless()).retrieve(RESPONSE_ID, stream=True, **options)
-            return repeated(lambda: next(stream))
-        loop = asyncio.new_event_loop()
-        http_client = httpx2.AsyncClient(transport=transport(_Endless()))
-        client: Any = openai.AsyncOpenAI(api_key="bench", http_client=http_client)
-        watched = loop.run_until_complete(client.responses.retrieve(RESPONSE_ID, stream=True, **options))
+    async def take(calls: int) -> None:
+        for _ in range(calls):
+            await stream.__anext__()
 
-        async def take(calls: int) -> None:
-            for _ in range(calls):
-                await watched.__anext__()
-
-        return lambda calls: loop.run_until_complete(take(calls))
-
-    return prepare
+    return lambda calls: loop.run_until_complete(take(calls))
 
 
-def _cases() -> Iterator[Case]:
-    sizes = {"1.5 kB": pending(1_500), "28 kB": pending(28_000)}
-    small = retrieve(sizes["1.5 kB"])
-    yield Case("retrieve 1.5 kB, stock against itself: the noise", (small, small), on=TWIN)
-    for size, sent in sizes.items():
-        stock = retrieve(sent)
-        yield Case(f"retrieve {size}, flag off", (stock, stock), 1.01)
-        yield Case(f"retrieve {size}, flag on", (stock, retrieve(sent, raise_on_failure=True)), 1.01)
-        yield Case(f"retrieve {size}, stock's raw one: the floor of poll", (stock, raw_retrieve(sent)), on=TWIN)
-    for title, sent, most in (
-        ("1.5 kB, status early", sizes["1.5 kB"], 0.70),
-        ("1.5 kB, status late", pending(1_500, late=True), 0.70),
-        ("28 kB, status early", sizes["28 kB"], 0.45),
-        ("28 kB, status late", pending(28_000, late=True), 0.50),
-    ):
-        yield Case(f"poll {title}", (retrieve(sent), poll(sent)), most)
-    yield Case("an error made, against _make_status_error", (status_error, background_error))
-    for title, asynchronous in (("", False), (", async", True)):
-        stock = deltas(asynchronous=asynchronous)
-        watched = deltas(asynchronous=asynchronous, raise_on_failure=True)
-        yield Case(f"delta of a stream{title}, flag off", (stock, stock), 1.01)
-        yield Case(f"delta of a stream{title}, flag on", (stock, watched), 1.03)
+class Case(NamedTuple):
+    """One row: what prepares stock's half and the other one. `most` bounds the ratio; `on` is the side of the other."""
+
+    halves: tuple[Callable[[], Block], Callable[[], Block]]
+    most: float | None = None
+    on: str = FORK
 
 
-CASES: tuple[Case, ...] = tuple(_cases())
+def _cases() -> Iterator[tuple[str, Case]]:
+    small, large, late = pending(1_500), pending(28_000), pending(28_000, late=True)
+    yield (
+        "retrieve 1.5 kB, stock against itself: the noise",
+        Case((partial(retrieve, small), partial(retrieve, small)), on=TWIN),
+    )
+    for size, sent in {"1.5 kB": small, "28 kB": large}.items():
+        stock = partial(retrieve, sent)
+        yield f"retrieve {size}, flag off", Case((stock, stock), 1.01)
+        yield f"retrieve {size}, flag on", Case((stock, partial(retrieve, sent, raise_on_failure=True)), 1.01)
+        yield (
+            f"retrieve {size}, stock's raw one: the floor of poll",
+            Case((stock, partial(raw_retrieve, sent)), on=TWIN),
+        )
+    yield "poll 1.5 kB", Case((partial(retrieve, small), partial(poll, small)), 0.70)
+    yield "poll 28 kB, status early", Case((partial(retrieve, large), partial(poll, large)), 0.45)
+    yield "poll 28 kB, status late", Case((partial(retrieve, late), partial(poll, late)), 0.50)
+    yield "an error made, against _make_status_error", Case((status_error, background_error))
+    for title, stream in {"": deltas, ", async": async_deltas}.items():
+        yield f"delta of a stream{title}, flag off", Case((stream, stream), 1.01)
+        yield f"delta of a stream{title}, flag on", Case((stream, partial(stream, raise_on_failure=True)), 1.03)
 
 
-def main(folder: str) -> None:
-    """Answers until the input ends."""
-    package = Path(openai.__file__).resolve()
-    if not package.is_relative_to(Path(folder).resolve()):
-        raise SystemExit(f"openai came from {package.parent}, not from {folder}")
-    blocks: dict[tuple[int, int], Block] = {}
-    for line in sys.stdin:
-        case, half, calls = map(int, line.split())
-        if (block := blocks.get((case, half))) is None:
-            block = blocks[case, half] = CASES[case].halves[half]()
-            block(calls)  # warm
-        gc.collect()
-        gc.freeze()
-        started = time.process_time()
-        block(calls)
-        print(time.process_time() - started, flush=True)
+CASES = dict(_cases())
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def package() -> Path:
+    """Where this process got `openai` from."""
+    return Path(openai.__file__).resolve()
+
+
+_blocks: dict[tuple[str, int], Block] = {}
+
+
+def measure(title: str, half: int, calls: int) -> float:
+    """CPU seconds for so many calls of one half of a case. Before them garbage is collected and set aside for good, so
+    that each pays for its own only."""
+    if (block := _blocks.get((title, half))) is None:
+        block = _blocks[title, half] = CASES[title].halves[half]()
+        block(calls)  # warm
+    gc.collect()
+    gc.freeze()
+    began = time.process_time()
+    block(calls)
+    return time.process_time() - began

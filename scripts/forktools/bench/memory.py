@@ -1,20 +1,16 @@
 """What a waiting task holds: many tasks on one client and one event loop, all asleep between two polls.
 
-    python -m forktools.bench.memory KIND SIZE TASKS
-
-Kinds: `bare`, a task in `asyncio.sleep`; `poll`, a task in the fork's `poll`; `loop`, a task in the loop that stock's
-user writes (retrieve, look at the status, sleep), which keeps the last response in a variable. It prints the bytes
-that tracemalloc counts for each task, and the client's share with them. Each answer is a new bytes object, as it would
-be off a connection; else what is kept of it would be counted once for all tasks.
+Counted are the bytes of tracemalloc for each task, and the client's share with them, above a task that only sleeps.
+Each answer is a new bytes object, as it would be off a connection; else what is kept of it would be counted once for
+all tasks.
 """
 
 from __future__ import annotations
 
 import gc
-import sys
 import asyncio
 import tracemalloc
-from typing import Any
+from typing import Any, Callable, Coroutine
 
 import httpx2
 
@@ -25,54 +21,48 @@ from .cases import JSON, RESPONSE_ID, pending
 LONG = 3600.0
 
 
-async def held(kind: str, size: int, tasks: int) -> float:
-    """Bytes that each of so many tasks holds."""
+def held(kind: str, size: int, tasks: int) -> float:
+    """Bytes that each of so many tasks holds: in the fork's `poll`, or in the `loop` that stock's user writes (retrieve,
+    look at the status, sleep), which keeps the last response in a variable."""
     body = bytearray(pending(size))
-    asked = 0
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=JSON, content=bytes(body)))
+    http_client = httpx2.AsyncClient(transport=transport)
+    responses: Any = AsyncOpenAI(api_key="bench", http_client=http_client).responses
 
-    def answer(_: httpx2.Request) -> httpx2.Response:
-        nonlocal asked
-        asked += 1
-        return httpx2.Response(200, headers=JSON, content=bytes(body))
-
-    http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
-    responses: Any = AsyncOpenAI(api_key="bench", max_retries=0, http_client=http_client).responses
-
-    async def wait() -> None:
-        nonlocal asked
-        if kind == "poll":
-            await responses.poll(RESPONSE_ID, poll_interval_ms=LONG * 1000)
-        elif kind == "loop":
-            run = await responses.retrieve(RESPONSE_ID)
-            while run.status == "in_progress":
-                await asyncio.sleep(LONG)
-        else:
-            asked += 1
+    async def loop() -> None:
+        run = await responses.retrieve(RESPONSE_ID)
+        while run.status == "in_progress":
             await asyncio.sleep(LONG)
 
+    async def poll() -> None:
+        await responses.poll(RESPONSE_ID, poll_interval_ms=LONG * 1000)
+
+    async def sleep() -> None:
+        await asyncio.sleep(LONG)
+
+    async def compared() -> float:
+        await responses.retrieve(RESPONSE_ID)  # pays for what a client does once
+        return await _each({"poll": poll, "loop": loop}[kind], tasks) - await _each(sleep, tasks)
+
+    return asyncio.run(compared())
+
+
+async def _each(wait: Callable[[], Coroutine[Any, Any, None]], tasks: int) -> float:
+    """Bytes for each of so many tasks that wait."""
+
     async def start(count: int) -> list[asyncio.Task[None]]:
-        nonlocal asked
-        asked = 0
-        waits = [asyncio.create_task(wait()) for _ in range(count)]
-        while asked < count:
-            await asyncio.sleep(0)
-        for _ in range(50):  # from the last answer to the sleep
+        started = [asyncio.create_task(wait()) for _ in range(count)]
+        for _ in range(200):  # to the sleep; nothing on the way there waits for anything
             await asyncio.sleep(0)
         gc.collect()
-        return waits
+        return started
 
-    # One task beforehand pays for what is loaded and cached on first use.
-    started = await start(1)
+    started = await start(1)  # pays for what is loaded and cached on first use
     tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
     started += await start(tasks)
-    taken = tracemalloc.get_traced_memory()[0] - before
+    taken = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     for task in started:
         task.cancel()
     await asyncio.gather(*started, return_exceptions=True)
     return taken / tasks
-
-
-if __name__ == "__main__":
-    print(asyncio.run(held(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))

@@ -1,4 +1,4 @@
-"""Where stock and fork are, the processes in which they run, and what one round gives.
+"""The processes in which stock and fork run, and what one round gives.
 
 Promises: every process runs this interpreter with this environment, but for the folder from which `openai` comes; it
 proves that it got the one that was meant. No key, proxy or setting of the user's shell reaches it. A round has processes
@@ -10,18 +10,21 @@ the machine's speed meets both.
 from __future__ import annotations
 
 import os
-import sys
-import subprocess
-from typing import Mapping, Sequence, NamedTuple
+import time
+import timeit
+from typing import Mapping, Sequence, Generator, NamedTuple
 from pathlib import Path
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from statistics import median
-from typing_extensions import Self
+from unittest.mock import patch
+from multiprocessing import get_context
+from concurrent.futures import ProcessPoolExecutor
 
 from .. import ROOT, Refusal, pin, variables_without
-from .cases import FORK, TWIN, CASES, STOCK
+from .cases import FORK, TWIN, CASES, STOCK, measure, package
 
-IMPORT = "import time; at = time.process_time(); import openai; print(time.process_time() - at)"
+IMPORTS = {TWIN: "import openai, stock against itself: the noise", FORK: "import openai"}
+_PRIVATE = ("OPENAI_", "AZURE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "PYTHON")
 
 
 class Taken(NamedTuple):
@@ -40,82 +43,57 @@ def folders() -> dict[str, Path]:
     return {STOCK: stock, TWIN: stock, FORK: ROOT / "src"}
 
 
-def environment(folder: Path, seed: int) -> dict[str, str]:
-    """The environment of a process; `seed` fixes its hashes, so that all sides of a round have the same."""
-    private = ("OPENAI_", "AZURE_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "PYTHON")
-    kept = variables_without(*private, *(name.lower() for name in private))
-    return {**kept, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT / "scripts")]), "PYTHONHASHSEED": str(seed)}
+class Side:
+    """A process with the `openai` of a folder, and how long its import took. Raises Refusal when it is another one."""
 
+    def __init__(self, pool: ProcessPoolExecutor, folder: Path) -> None:
+        self.pool = pool
+        path = f"import sys; sys.path.insert(0, {str(folder)!r})"
+        self.imported = pool.submit(timeit.timeit, "import openai", path, time.process_time, 1).result()
+        found = pool.submit(package).result()
+        if not found.is_relative_to(folder.resolve()):
+            raise Refusal(f"openai came from {found}, not from {folder}.")
 
-def run(folder: Path, *arguments: str, seed: int = 0) -> str:
-    """Runs the interpreter once and returns what it printed. Raises Refusal when it fails."""
-    command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment(folder, seed), capture_output=True, text=True)
-    if done.returncode:
-        raise Refusal(f"{' '.join(arguments[:3])} failed: {(done.stderr.strip().splitlines() or ['no output'])[-1]}")
-    return done.stdout
-
-
-class Worker:
-    """A process that measures blocks of calls when it is told to."""
-
-    def __init__(self, folder: Path, *, seed: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "forktools.bench.cases", str(folder)],
-            cwd=ROOT,
-            env=environment(folder, seed),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def measure(self, case: int, half: int, calls: int) -> float:
+    def measure(self, title: str, half: int, calls: int) -> float:
         """Seconds of CPU time for `calls` calls of one half of a case."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            self._process.stdin.write(f"{case} {half} {calls}\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # what went wrong stands on the error stream
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise Refusal(f"a process of the benchmark ended during {CASES[case].title}.")
-        return float(answer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+        return self.pool.submit(measure, title, half, calls).result()
 
 
-def round_of_cases(number: int, cases: Sequence[int], *, blocks: int, seconds: float) -> dict[int, Taken]:
-    """Measures the cases once, in fresh processes; `seconds` is about how long a block is."""
-    with ExitStack() as stack:
-        workers = {name: stack.enter_context(Worker(folder, seed=number)) for name, folder in folders().items()}
-        return {case: compare(case, workers, blocks=blocks, seconds=seconds) for case in cases}
+@contextmanager
+def started(folder: Path, seed: int = 0) -> Generator[Side]:
+    """A side, until the end of the block; `seed` fixes its hashes, so that all sides of a round have the same."""
+    kept = variables_without(*_PRIVATE, *(name.lower() for name in _PRIVATE))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        with patch.dict(os.environ, {**kept, "PYTHONHASHSEED": str(seed)}, clear=True):
+            side = Side(pool, folder)
+        yield side
 
 
-def compare(case: int, workers: Mapping[str, Worker], *, blocks: int, seconds: float) -> Taken:
-    """One case in one round."""
-    stock, other = workers[STOCK], workers[CASES[case].on]
-    stock.measure(case, 0, 1)
-    calls = max(1, round(seconds / (stock.measure(case, 0, 10) / 10)))
-    taken: list[tuple[float, float]] = []
-    for number in range(blocks):
-        if number % 2:
-            second = other.measure(case, 1, calls)
-            taken.append((stock.measure(case, 0, calls), second))
-        else:
-            taken.append((stock.measure(case, 0, calls), other.measure(case, 1, calls)))
-    middle = [median(side) / calls for side in zip(*taken, strict=True)]
-    return Taken(middle[0], middle[1], median(second / first for first, second in taken))
-
-
-def round_of_imports(number: int) -> dict[str, Taken]:
-    """What `import openai` takes on stock again and on the fork, against stock, in fresh interpreters in turn."""
+def one_round(number: int, titles: Sequence[str], *, blocks: int, seconds: float) -> dict[str, Taken]:
+    """Measures these cases and the import once, in fresh processes; `seconds` is about how long a block is."""
     places = list(folders().items())
-    turn = number % len(places)
-    took = {name: float(run(folder, "-c", IMPORT, seed=number)) for name, folder in places[turn:] + places[:turn]}
-    stock = took.pop(STOCK)
-    return {name: Taken(stock, other, other / stock) for name, other in took.items()}
+    turn = number % len(places)  # who imports first
+    with ExitStack() as stack:
+        order = places[turn:] + places[:turn]
+        sides = {name: stack.enter_context(started(folder, number)) for name, folder in order}
+        taken = {title: compare(title, sides, blocks=blocks, seconds=seconds) for title in titles}
+        first = sides[STOCK].imported
+        for name, title in IMPORTS.items():
+            taken[title] = Taken(first, sides[name].imported, sides[name].imported / first)
+        return taken
+
+
+def compare(title: str, sides: Mapping[str, Side], *, blocks: int, seconds: float) -> Taken:
+    """One case in one round."""
+    halves = [(sides[STOCK], 0), (sides[CASES[title].on], 1)]
+    sides[STOCK].measure(title, 0, 1)
+    calls = max(1, round(seconds / (sides[STOCK].measure(title, 0, 10) / 10)))
+    pairs: list[dict[int, float]] = []
+    for number in range(blocks):
+        turn = halves[::-1] if number % 2 else halves
+        pairs.append({half: side.measure(title, half, calls) / calls for side, half in turn})
+    return Taken(
+        median(pair[0] for pair in pairs),
+        median(pair[1] for pair in pairs),
+        median(pair[1] / pair[0] for pair in pairs),
+    )
