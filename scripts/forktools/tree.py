@@ -9,42 +9,35 @@ from __future__ import annotations
 
 import re
 import sys
-import argparse
-import subprocess
 from typing import Iterator
 from pathlib import Path
 
-from . import ROOT, Refusal, compose
+from . import ROOT, Refusal
+from .git import Git
 from .series import TIP, UPSTREAM, Series
 
-# Folders whose Python is ours, wherever they exist.
-OWN_FOLDERS = (compose.OWN.rstrip("/"), "scripts", "tests", "examples", "shim")
-
-_HOSTS = re.compile(r"(?:pypi|pythonhosted|npmjs|anaconda)\.(?:org|com)\b")
-_MACHINE = re.compile(r"(?<![\w.~/-])/(?:root|home|Users|work)/\w")
+# What no file may say, as `git grep -E` finds it.
+_NOWHERE = {
+    "names a package index by its host": r"\b(pypi|pythonhosted|npmjs|anaconda)\.(org|com)\b",
+    "holds a path of one machine": r"(^|[^[:alnum:]_.~/-])/(root|home|Users|work)/[[:alnum:]_]",
+}
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)(?:\[[\w,-]+\])?==(?P<version>[^\s;#]+)[^#]*\s#\s*\S.*")
 _REQUIRES = re.compile(r'"([A-Za-z0-9_.-]+)==([^"\s;]+)"')
 
 
 def problems(root: Path) -> Iterator[str]:
     """One sentence for each thing that does not hold."""
-    paths, series = listed(root), Series(root)
+    paths, series = set(listed(root)), Series(root)
     if series.ref(TIP):  # without it, scripts/bootstrap was not run, and nothing of upstream is here
-        theirs = set(series.listed(UPSTREAM))
-        for path in sorted(theirs & set(paths)):
+        theirs, ours = set(series.listed(UPSTREAM)), set(series.listed(TIP))
+        for path in sorted(theirs & paths):
             yield f"{path} is upstream's file and would be committed"
-        for path in sorted(set(series.listed(TIP)) - theirs - set(paths)):
+        for path in sorted(ours - theirs - paths):
             yield f"{path} is of the series and would not be committed, because .gitignore has it"
-    for path in paths:
-        try:
-            text = (root / path).read_text(encoding="utf-8")
-        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):  # data, a removed file, a link to a folder
-            continue
-        for number, line in enumerate(text.splitlines(), start=1):
-            if found := _HOSTS.search(line):
-                yield f"{path}:{number} names a package index by its host ({found[0]})"
-            if found := _MACHINE.search(line):
-                yield f"{path}:{number} holds a path of one machine ({found[0]}…)"
+    for what, pattern in _NOWHERE.items():
+        found = Git.of(root).run("grep", "--untracked", "-InE", pattern).out.decode("utf-8", "replace")
+        for line in found.splitlines():
+            yield f"{':'.join(line.split(':', 2)[:2])} {what}"
     yield from _pins(root)
 
 
@@ -67,23 +60,11 @@ def _pins(root: Path) -> Iterator[str]:
 
 def listed(root: Path) -> list[str]:
     """The files that are committed or would be with the next `git add`."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    try:
-        done = subprocess.run(command, cwd=root, capture_output=True)
-    except OSError:
-        raise Refusal("git is not on the PATH, and only git knows which files are committed.") from None
-    if done.returncode:
-        raise Refusal(f"git cannot list the files: {done.stderr.decode('utf-8', 'replace').strip()}.")
-    return sorted(set(done.stdout.decode("utf-8").split("\0")) - {""})
+    return sorted(set(Git.of(root).must("ls-files", "--cached", "--others", "--exclude-standard", "-z").names))
 
 
-def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+def main(root: Path = ROOT) -> int:
     """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(prog="tree", description="Checks the files of this repository.")
-    parser.add_argument("--own", action="store_true", help="print the folders whose Python is ours, and stop")
-    if parser.parse_args(arguments).own:
-        print("\n".join(folder for folder in OWN_FOLDERS if (root / folder).is_dir()))
-        return 0
     try:
         found = list(problems(root))
     except Refusal as refusal:

@@ -13,13 +13,11 @@ from tests.fork.support import Fork
 
 @pytest.fixture
 def repository(patched: Fork) -> Fork:
-    fork = patched
-    subprocess.run(["git", "init", "--quiet"], cwd=fork.root, check=True)
-    ignored = ("/.upstream/", "/.series.git/", "/helpers.md", "/src/openai/*", "!/src/openai/lib/")
-    fork.write(".gitignore", "\n".join([*ignored, ""]))
-    fork.edit("pyproject.toml", "requires = [", 'requires = ["hatchling==1.0", ')
-    fork.write("requirements/dev.txt", "# Tools\n\nhatchling==1.0  # the back end\n")
-    return fork
+    subprocess.run(["git", "init", "--quiet"], cwd=patched.root, check=True)
+    patched.write(".gitignore", "/.upstream/\n/.series.git/\n/helpers.md\n/api.md\n/src/openai/*\n!/src/openai/lib/\n")
+    patched.edit("pyproject.toml", "requires = [", 'requires = ["hatchling==1.0", ')
+    patched.write("requirements/dev.txt", "# Tools\n\nhatchling==1.0  # the back end\n")
+    return patched
 
 
 def test_problems_clean_repository_has_none(repository: Fork) -> None:
@@ -32,10 +30,14 @@ def test_problems_clean_repository_has_none(repository: Fork) -> None:
     [
         (
             ".gitignore",
-            "/.*\n/helpers.md\n/src/openai/[_m-z]*\n",
+            "/.*\n/helpers.md\n/api.md\n/src/openai/[_m-z]*\n",
             "client.py is upstream's file and would be committed",
         ),
-        (".gitignore", "/.*\n/helpers.md\n/src/openai/*\n", "errors.py is of the series and would not be committed"),
+        (
+            ".gitignore",
+            "/.*\n/helpers.md\n/api.md\n/src/openai/*\n",
+            "errors.py is of the series and would not be committed",
+        ),
         ("README.md", "from " + "pypi" + ".org", "README.md:1 names a package index by its host"),
         ("a.txt", "\nfiles." + "pythonhosted" + ".org", "a.txt:2 names a package index by its host"),
         ("a.txt", "see '/" + "root/x'", "a.txt:1 holds a path of one machine"),
@@ -46,20 +48,16 @@ def test_problems_clean_repository_has_none(repository: Fork) -> None:
         ("requirements/dev.txt", "", "hatchling is 1.0 in pyproject.toml, but missing"),
     ],
 )
-def test_problems_one_fault_is_named(repository: Fork, path: str, text: str, says: str) -> None:
+def test_problems_one_fault_is_named(
+    repository: Fork, path: str, text: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     repository.write(path, text)
-    found = list(tree.problems(repository.root))
-    assert len(found) == 1
-    assert says in found[0]
+    capsys.readouterr()
+    assert tree.main(repository.root) == 1
+    said = capsys.readouterr().out
+    assert says in said and said.count("\n") == 1
 
 
 def test_main_outside_a_repository_fails_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tree.main([], tmp_path) == 1
-    assert capsys.readouterr().out.startswith("git cannot list the files")
-
-
-def test_main_own_names_only_folders_that_exist(repository: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    repository.write("src/openai/lib/background/errors.py", "")
-    repository.write("scripts/x.py", "")
-    assert tree.main(["--own"], repository.root) == 0
-    assert capsys.readouterr().out.split() == ["src/openai/lib/background", "scripts", "tests"]
+    assert tree.main(tmp_path) == 1
+    assert capsys.readouterr().out.startswith("git ls-files failed: fatal: not a git repository")
