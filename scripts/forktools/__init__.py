@@ -9,9 +9,10 @@ The fork is a pin and a series; everything else is computed from them:
     git      git that nothing outside the call reaches
     series   one commit for each patch, in a git directory over the work tree of this repository
     lay      the commits into the tree, never over an edit
+    work     rewriting commits: begun, stopped at a conflict, gone on with, given up
     refresh  the edits into the patches, with --check and --budget
     rebase   the series onto another release
-    walk     every patch alone, on upstream's sdist, with linters and tests
+    walk     every patch alone, on upstream's sdist, with linters and tests; each follow-up alone on the core
     tree     what else has to hold for the files of this repository
 
 Whatever does not hold ends in one `Refusal`, whose text is one sentence for the person at the terminal.

@@ -20,6 +20,7 @@ NAME, EMAIL, DATE = "openai-python background fork", "background@localhost", "20
 
 # Of every repository made here, and of the person's own git in it, for whom the variables below do not hold.
 _SETTINGS = {
+    "core.bare": "false",
     "core.autocrlf": "false",
     "core.commentChar": ";",  # a line of a message may begin with "#3212"
     "core.hooksPath": os.devnull,
@@ -55,12 +56,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Git:
-    """git on one repository.
-
-    where:     the arguments that name it, such as ("-C", folder).
-    folder:    where it runs; paths in its arguments are relative to it.
-    variables: more of the environment.
-    """
+    """git in `folder`: with `where`, the arguments that name a repository, and with more `variables`."""
 
     where: tuple[str, ...]
     folder: Path
@@ -80,28 +76,23 @@ class Git:
         """The same with more variables, such as GIT_INDEX_FILE."""
         return replace(self, variables={**self.variables, **variables})
 
-    def run(self, *arguments: str, text: bytes | None = None) -> Done:
+    def run(self, *arguments: str, text: bytes = b"") -> Done:
         """Runs it, with `text` on its standard input."""
+        command, variables = ["git", *self.where, *arguments], {**environment(), **self.variables}
         try:
-            done = subprocess.run(
-                ["git", *self.where, *arguments],
-                cwd=self.folder,
-                env={**environment(), **self.variables},
-                input=text or b"",
-                capture_output=True,
-            )
+            done = subprocess.run(command, cwd=self.folder, env=variables, input=text, capture_output=True)
         except OSError:
             raise Refusal("git is not on the PATH, and the series needs it (building does not).") from None
         return Done(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
 
-    def must(self, *arguments: str, text: bytes | None = None) -> Done:
+    def must(self, *arguments: str, text: bytes = b"") -> Done:
         """The same; raises Refusal when it fails."""
         done = self.run(*arguments, text=text)
         if done.status:
             raise Refusal(f"git {arguments[0]} failed: {done.said}")
         return done
 
-    def ask(self, *arguments: str, text: bytes | None = None) -> str:
+    def ask(self, *arguments: str, text: bytes = b"") -> str:
         """What it printed, without the last line end. Raises Refusal when it fails."""
         return self.must(*arguments, text=text).out.decode("utf-8").strip("\n")
 
@@ -144,7 +135,7 @@ def create(directory: Path) -> None:
     part.mkdir(parents=True, exist_ok=True)
     git = Git((f"--git-dir={part}",), part, {})
     git.must("init", "--quiet", "--bare", "--template=", "--initial-branch=series", str(part))
-    for key, value in {"core.bare": "false", **_SETTINGS}.items():
+    for key, value in _SETTINGS.items():
         git.must("config", key, value)
     # Before every .gitattributes: what is stored is the file, to the byte.
     (part / "info").mkdir(exist_ok=True)

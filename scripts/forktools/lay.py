@@ -18,19 +18,21 @@ from .series import TIP, WRITTEN, UPSTREAM, Series, alone
 def lay(series: Series) -> list[str]:
     """Brings commits and tree up to patches/ and the pin; returns the paths with edits that are in no patch yet."""
     git_.create(series.directory)
-    old = series.ref(TIP) and series.tip()
+    old = series.tip() if series.ref(TIP) else None
     refs = _source(series, series.base(pin.load(series.root).upstream), old)
-    edits = move(series, old, refs[TIP])
+    if old is None:
+        # A tree of nothing but our own files, which the main repository has, is one from which the rest is missing.
+        series.point({UPSTREAM: refs[UPSTREAM]})
+    edits = move(series, old or refs[TIP], refs[TIP])
     series.point(refs)
     return edits
 
 
 def _source(series: Series, base: str, old: str | None) -> dict[str, str]:
     """What the refs are to be: from the commits that are there, or from patches/, whichever has moved."""
-    mails = series.patches()
     written, upstream = series.ref(WRITTEN), series.ref(UPSTREAM)
     if old is not None and written is not None and upstream is not None:
-        ours, theirs = series.mails(upstream, old), series.mails(upstream, written)
+        mails, ours, theirs = series.patches(), series.mails(upstream, old), series.mails(upstream, written)
         if base == upstream and mails == ours:
             return {TIP: old, WRITTEN: old}
         if ours != theirs:
@@ -43,33 +45,26 @@ def _source(series: Series, base: str, old: str | None) -> dict[str, str]:
                 "patches/, with what the commits did as edits: scripts/series reset --soft series/written; to go on "
                 "from the commits: git checkout patches pyproject.toml. Then again."
             )
-    tip = series.applied(base, mails)
+    tip = series.applied(base)
     return {UPSTREAM: base, TIP: tip, WRITTEN: tip}
 
 
-def move(series: Series, old: str | None, new: str) -> list[str]:
+def move(series: Series, old: str, new: str) -> list[str]:
     """Moves the tree from one commit to another and returns the paths with edits, which all stay as they are.
 
     What is missing of upstream's files is laid; a missing file of our own is an edit, which removed it. Raises
     Refusal, before anything is written, and names every file whose edit stands where something new has to be.
     """
-    with series.index(keep=True) as git:
-        if old is None:
-            git.must("read-tree", new)
-            git.run("checkout-index", "--all", "--quiet")  # what is there stays as it is
-            series.stage(git)
-        else:
-            series.stage(git)
-            gone = set(_differ(git, old, "--diff-filter=D")) & set(series.listed(UPSTREAM))
-            if gone:
-                paths = "\0".join(sorted(gone)).encode()
-                git.must("checkout", "--quiet", old, "--pathspec-from-file=-", "--pathspec-file-nul", text=paths)
-            if collide := sorted({*series.paths(old, new)} & {*_differ(git, old)} & {*_differ(git, new)}):
-                raise Refusal(
-                    f"{', '.join(collide)}: edited, and the edit is in no patch, but patches/ has something new for "
-                    "it; nothing was laid. `scripts/series diff` shows the edits: put that one aside, then again."
-                )
-            git.must("read-tree", "-m", "-u", old, new)
+    with series.staged(keep=True) as git:
+        if gone := set(_differ(git, old, "--diff-filter=D")) & set(series.listed(UPSTREAM)):
+            paths = "\0".join(sorted(gone)).encode()
+            git.must("checkout", "--quiet", old, "--pathspec-from-file=-", "--pathspec-file-nul", text=paths)
+        if collide := sorted({*series.paths(old, new)} & {*_differ(git, old)} & {*_differ(git, new)}):
+            raise Refusal(
+                f"{', '.join(collide)}: edited, and the edit is in no patch, but patches/ has something new for it; "
+                "nothing was laid. `scripts/series diff` shows the edits: put that one aside, then again."
+            )
+        git.must("read-tree", "-m", "-u", old, new)
         edits = _differ(git, new)
         git.must("read-tree", "-m", new)  # so that an edit is one for `scripts/series diff`, too
     return edits

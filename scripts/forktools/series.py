@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import shutil
-from typing import Mapping, Iterable, Generator
+from typing import Mapping, Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from contextlib import contextmanager
@@ -45,10 +45,6 @@ _FORMAT = (
 )
 
 TIP, UPSTREAM, WRITTEN = "refs/heads/series", "refs/tags/upstream", "refs/series/written"
-# The commits with the fixups on top, as long as folding them has stopped at a conflict (see refresh).
-FOLDING = "refs/fold/edits"
-# While a rebase is under way: the base of the new release, and the series when it began (see rebase).
-ONTO, FROM = "refs/rebase/onto", "refs/rebase/from"
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,9 @@ class Series:
         return tip
 
     def commits(self, base: str = UPSTREAM, tip: str = TIP) -> list[Commit]:
-        """The commits of the series, in order."""
+        """The commits of the series, in order. Raises Refusal when there is a merge among them."""
+        if merges := self.git.ask("rev-list", "--merges", f"{base}..{tip}"):
+            raise Refusal(f"{merges.split()[0]} is a merge, which no patch can hold.")
         entries = self.git.must("log", "--reverse", "-z", "--format=%H%n%f%n%B", f"{base}..{tip}").names
         parts = [entry.split("\n", 2) for entry in entries]
         return [Commit(sha, at, name, message) for at, (sha, name, message) in enumerate(parts, start=1)]
@@ -128,17 +126,6 @@ class Series:
         """The paths in a tree."""
         return self.git.must("ls-tree", "-r", "-z", "--name-only", tree, "--", *within).names
 
-    def contents(self, tree: str, paths: Iterable[str]) -> dict[str, bytes]:
-        """The files of a tree."""
-        wanted = list(paths)
-        out = self.git.must("cat-file", "--batch", text="".join(f"{tree}:{path}\n" for path in wanted).encode()).out
-        found: dict[str, bytes] = {}
-        for path in wanted:
-            head, _, out = out.partition(b"\n")
-            size = int(head.split()[-1])
-            found[path], out = out[:size], out[size + 1 :]
-        return found
-
     def mails(self, base: str = UPSTREAM, tip: str = TIP) -> dict[str, bytes]:
         """The commits as patches: file name to content."""
         with TemporaryDirectory() as folder:
@@ -151,34 +138,26 @@ class Series:
         """What patches/ holds: file name to content."""
         return {path.name: path.read_bytes() for path in sorted(self.folder.glob("*.patch"))}
 
-    # The index. Every use is on a copy, which takes its place when all went well: an interrupt leaves nothing locked.
-
     @contextmanager
-    def index(self, *, keep: bool = False) -> Generator[Git]:
-        """git on a copy of the index; with `keep` the copy replaces it in the end."""
+    def staged(self, *, keep: bool = False) -> Generator[Git]:
+        """git on a copy of the index that holds the tree as it stands; with `keep` the copy takes its place in the end,
+        when all went well."""
         index = self.directory / "index"
         with TemporaryDirectory(dir=self.directory) as folder:
             copy = Path(folder, "index")
             if index.is_file():
                 shutil.copy2(index, copy)
-            yield self.git.using(GIT_INDEX_FILE=str(copy))
+            git = self.git.using(GIT_INDEX_FILE=str(copy))
+            # Not `git add`, which leaves out what the main repository ignores, and fails for a path that is not there.
+            there = git.must("ls-files", "-z", "--cached", "--others", "--", *TRAVELS, *_LITTER).out
+            git.must("update-index", "-z", "--add", "--remove", "--stdin", text=there)
+            yield git
             if keep:
                 os.replace(copy, index)
 
-    def stage(self, git: Git) -> None:
-        """Puts every file that travels into the index of `git`, as it stands in the tree."""
-        known = git.must("ls-files", "-z", "--", *TRAVELS).names
-        there = [
-            path for path in TRAVELS if (self.root / path).exists() or any(name.startswith(path) for name in known)
-        ]
-        if there:
-            # --force: the main repository ignores upstream's files.
-            git.must("add", "--all", "--force", "--", *there, *_LITTER)
-
     def tree(self) -> str:
         """The tree as it stands, as a tree object."""
-        with self.index() as git:
-            self.stage(git)
+        with self.staged() as git:
             return git.ask("write-tree")
 
     # Making it.
@@ -191,8 +170,8 @@ class Series:
         with TemporaryDirectory() as folder:
             tree = Path(folder, "tree")
             sdist.unpack(self.root, version, tree)
-            git = Git.over(self.directory, tree).using(GIT_INDEX_FILE=str(Path(folder, "index")))
-            git.must("add", "--all", "--force", "--", *(path for path in BASE if (tree / path).exists()))
+            git = Git.over(self.directory, tree).using(GIT_INDEX_FILE=f"{folder}/index")
+            git.must("add", "--all", "--force", "--", *BASE)
             commit = git.ask("commit-tree", git.ask("write-tree"), "-m", f"openai {version}")
         self.git.must("update-ref", name, commit)
         return commit
@@ -204,9 +183,8 @@ class Series:
     @contextmanager
     def linked(self, name: str, at: str) -> Generator[Git]:
         """git in a linked work tree .upstream/<name> at the commit `at`, gone afterwards."""
-        git = self.link(name, at)
         try:
-            yield git
+            yield self.link(name, at)
         finally:
             self.unlink(name)
 
@@ -223,35 +201,19 @@ class Series:
         shutil.rmtree(self.root / pin.CACHE / name, ignore_errors=True)
         shutil.rmtree(self.directory / "worktrees" / name, ignore_errors=True)
 
-    def linked_at(self, name: str) -> Git | None:
-        """git in the linked work tree that an earlier run has left, or None."""
-        folder, admin = self.root / pin.CACHE / name, self.directory / "worktrees" / name
-        if not folder.is_dir() or not admin.is_dir():
-            return None
-        # Each knows the other by its whole path, which is another one when the repository was moved or copied.
-        (folder / ".git").write_text(f"gitdir: {admin}\n", encoding="utf-8")
-        (admin / "gitdir").write_text(f"{folder / '.git'}\n", encoding="utf-8")
-        return Git.of(folder)
-
-    def applied(self, base: str, mails: Mapping[str, bytes]) -> str:
-        """The last commit of `mails`, applied to `base` by `git am`. Raises Refusal and names the one that fails."""
-        with TemporaryDirectory() as folder, self.linked("am", base) as git:
-            files = [Path(folder, name) for name in mails]
-            for file in files:
-                file.write_bytes(mails[file.name])
-            git_.apply(git, files)
+    def applied(self, base: str) -> str:
+        """The last commit of patches/, applied to `base` by `git am`. Raises Refusal and names the one that fails."""
+        with self.linked("am", base) as git:
+            git_.apply(git, sorted(self.folder.glob("*.patch")))
             return self.normal(base, git.ask("rev-parse", "HEAD"))
 
     def normal(self, base: str, tip: str) -> str:
         """The same commits on `base` with nobody's name and time but the series', so that the same series is the same
-        commits. Raises Refusal when there is a merge among them."""
-        if merges := self.git.ask("rev-list", "--merges", f"{base}..{tip}"):
-            raise Refusal(f"{merges.split()[0]} is a merge, which no patch can hold.")
+        commits."""
         parent = self.git.ask("rev-parse", f"{base}^{{commit}}")
         for commit in self.git.ask("rev-list", "--reverse", f"{base}..{tip}").split():
             message = self.git.must("cat-file", "commit", commit).out.partition(b"\n\n")[2]
-            tree = f"{commit}^{{tree}}"
-            parent = self.git.ask("commit-tree", self.git.ask("rev-parse", tree), "-p", parent, text=message)
+            parent = self.git.ask("commit-tree", f"{commit}^{{tree}}", "-p", parent, text=message)
         return parent
 
     def point(self, refs: Mapping[str, str]) -> None:

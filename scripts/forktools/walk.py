@@ -2,74 +2,142 @@
 
 Promises: after each patch the package imports with warnings as errors, the patch's own Python files pass ruff and ty with
 upstream's settings, the sources that it adds pass pyright and mypy in strict mode (for which upstream has none), and its own
-tests (those of its Verify line) pass, on pydantic 2 and on pydantic 1.10, with their number; after the last one all that
-the series has added, on 1.10 (on 2 scripts/test-upstream runs them, on the same tree). One line for each patch; the exit status is 1 when anything is not good. `--quick` leaves the tests
-out.
+tests (those of its Verify line) pass, on pydantic 2 and on pydantic 1.10; after the last one all that the series has added,
+on 1.10 (on 2 scripts/test-upstream runs them, on the same tree). What is tried after one patch is tried side by side.
+`--quick` leaves the tests out.
 
-With `--independence`: see `independence`.
+With `--independence`: that the core stands alone, and each follow-up on it. What a patch is says its message: `Part:
+core`, `Part: core, to take or leave` (the family), `Part: follow-up`, `Part: last`; a follow-up that needs others names
+them, `Needs: streams, poll`, by parts of their file names. Nothing is edited to make it fit. Each choice is cherry-picked
+onto the release as it is: the core; the core with the family; both with each follow-up, and what that one needs; both with
+all follow-ups, in the series' order and in the opposite one as far as the needs allow. The tests that the chosen patches
+add pass, and the two orders end in the same tree.
+
+One line for each step, with what is not good below it; the exit status is 1 when anything is not.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import json
 import shlex
 import argparse
-from typing import Mapping
+import subprocess
+from typing import Mapping, Iterable, Sequence, Generator
 from pathlib import Path
+from contextlib import contextmanager
+from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 
-from . import ROOT, Refusal, pin, independence
+from . import ROOT, Refusal, pin, sdist, variables_without
+from .git import Git
 from .suite import trees
-from .series import Commit, Series, alone
-from .workbench import FOLDER, Step, Bench, Pythons, bench
+from .series import UPSTREAM, Commit, Series, alone
 
+FOLDER = "walk"
 TOOLS = Path(sys.executable).parent
+CORE, FAMILY, FOLLOW_UP, LAST = "core", "core, to take or leave", "follow-up", "last"
+# Far more than anything takes; a series that does not fit may wait for ever.
+LONGEST_SECONDS = 1800
+
+# Programs with their arguments, by title.
+Checks = dict[str, list[str]]
 
 
-def walk(series: Series, pythons: Pythons, *, quick: bool) -> list[Step]:
+@dataclass(frozen=True)
+class Bench:
+    """A linked work tree of the series with the rest of the sdist in it, and the interpreters for its tests, by title."""
+
+    git: Git
+    pythons: Mapping[str, Path]
+
+    def changed(self, old: str, kinds: str) -> list[str]:
+        """The paths that have changed since `old`; kinds as in git's --diff-filter."""
+        return self.git.must("diff", "--name-only", f"--diff-filter={kinds}", "-z", old, "HEAD").names
+
+    def tests(self, paths: Sequence[str] = ()) -> Checks:
+        """Tests in each environment, by default all that the series has added so far."""
+        added = [path for path in self.changed(UPSTREAM, "A") if Path(path).name.startswith("test_")]
+        # As many processes as there are cores only pay where there is much to do.
+        workers = "0" if paths else "2"
+        how = ["-m", "pytest", "-q", "-o", "addopts=--tb=short", "-n", workers, "-p", "no:cacheprovider"]
+        return {f"tests, {title}": [str(python), *how, *(paths or added)] for title, python in self.pythons.items()}
+
+    def run(self, step: str, checks: Checks) -> bool:
+        """Runs checks side by side, the longest had better come first, and prints how they ended; whether all are good."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            ended = dict(zip(checks, pool.map(self._run, checks.values()), strict=True))
+        wrong = {title: one.stdout + one.stderr for title, one in ended.items() if one.returncode}
+        # The last line of pytest is how many there were.
+        last = {title: one.stdout.strip().rpartition("\n")[2] for title, one in ended.items()}
+        counts = [f"{title}: {line}" for title, line in last.items() if title.startswith("tests")]
+        print("; ".join([f"{step}: {'NOT GOOD' if wrong else 'good'}", *counts]), flush=True)
+        for title, said in wrong.items():
+            print(f"\n{title}:\n{said}", flush=True)
+        return not wrong
+
+    def _run(self, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        # Nothing of the person's that could change a result, and nothing into the tree.
+        variables = variables_without("OPENAI_", "PYTEST_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+        variables |= {"PYTHONPATH": f"{self.git.folder}/src", "PYTHONPYCACHEPREFIX": f"{self.git.folder}-bytecode"}
+        where, limit = self.git.folder, LONGEST_SECONDS
+        try:
+            return subprocess.run(words, cwd=where, env=variables, capture_output=True, text=True, timeout=limit)
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(words, 1, f"did not end within {LONGEST_SECONDS} seconds", "")
+
+
+@contextmanager
+def bench(series: Series, *, v1: bool = False, base: str = UPSTREAM) -> Generator[Bench]:
+    """A bench at a release, gone afterwards, one at a time; with the environment of the scripts, and with `v1` upstream's
+    own for pydantic 1.10."""
+    with alone(series.root, FOLDER), series.linked(FOLDER, base) as git:
+        sdist.unpack(series.root, series.version(base), git.folder)
+        pythons = {"pydantic 2": Path(sys.executable)}
+        if v1:
+            pythons["pydantic 1.10"] = trees.environment(Path(f"{git.folder}-env"), git.folder, v1=True)
+        yield Bench(git, pythons)
+
+
+# One patch after the other. What follows yields the name of each step, and whether it is good.
+
+Steps = Iterable[tuple[str, bool]]
+
+
+def walk(series: Series, *, quick: bool) -> Steps:
     """One step for each patch, in order."""
-    steps: list[Step] = []
     own = {commit: verify(commit) for commit in series.commits()}
-    with bench(series, pythons) as place:
-        for commit, tests in own.items():
+    with bench(series, v1=not quick) as place:
+        for commit, paths in own.items():
             place.git.must("checkout", "--quiet", "--detach", commit.sha)
-            step = Step(commit.name)
-            look(place, step, commit)
-            if not quick:
-                place.test(step, tests, everything=commit.number == len(own))
-            print(step, flush=True)
-            steps.append(step)
-    return steps
+            checks = {} if quick else place.tests(paths)
+            if checks and commit == list(own)[-1]:
+                last = list(checks)[-1]
+                checks[last] = place.tests()[last]
+            yield commit.name, place.run(commit.name, {**checks, **linters(place)})
 
 
-def look(place: Bench, step: Step, commit: Commit) -> None:
-    """Imports the package and lints the Python files of a patch."""
+def linters(place: Bench) -> Checks:
+    """What is asked of the Python files of a patch, and whether the package can be imported."""
+    # The linters of upstream leave out what it has from others.
     changed, added = (
-        [
-            path
-            for path in place.series.paths(f"{commit.sha}^", commit.sha, only=kinds)
-            if path.endswith((".py", ".pyi")) and "/_vendor/" not in path  # which upstream's linters leave out
-        ]
+        [path for path in place.changed("HEAD^", kinds) if path.endswith((".py", ".pyi")) and "/_vendor/" not in path]
         for kinds in ("AM", "A")
     )
-    config = place.folder / "pyrightconfig.json"
-    checks: dict[str, tuple[str | Path, ...]] = {
-        "import": (sys.executable, "-W", "error", "-c", "import openai, openai.resources.responses")
-    }
-    if changed:
-        checks["ruff check"] = (TOOLS / "ruff", "check", "--no-cache", *changed)
-        checks["ruff format"] = (TOOLS / "ruff", "format", "--no-cache", "--check", *changed)
-        checks["ty"] = (TOOLS / "ty", "check", "--python", sys.executable, *changed)
+    checks: Checks = {}
     if sources := [path for path in added if path.startswith("src/")]:
+        strict = ["--strict", "--follow-imports=silent", "--python-version=3.10"]
+        checks["mypy"] = [f"{TOOLS}/mypy", *strict, f"--cache-dir={place.git.folder}.mypy", *sources]
         settings = {"include": sources, "extraPaths": ["src"], "pythonVersion": "3.10", "typeCheckingMode": "strict"}
-        config.write_text(json.dumps({**settings, "reportPrivateUsage": False}), encoding="utf-8")
-        checks["pyright"] = (TOOLS / "pyright", "--pythonpath", sys.executable)
-        cache = place.folder.with_name(f"{FOLDER}.mypy")
-        strict = ("--strict", "--follow-imports=silent", "--python-version=3.10", f"--cache-dir={cache}")
-        checks["mypy"] = (TOOLS / "mypy", *strict, *sources)
-    place.run(step, checks)
-    config.unlink(missing_ok=True)
-    step.notes.append(f"{len(changed)} Python files, {len(added)} of them new")
+        text = json.dumps({**settings, "reportPrivateUsage": False})
+        (place.git.folder / "pyrightconfig.json").write_text(text, encoding="utf-8")
+        checks["pyright"] = [f"{TOOLS}/pyright", "--pythonpath", sys.executable]
+    if changed:
+        checks["ty"] = [f"{TOOLS}/ty", "check", "--python", sys.executable, *changed]
+        checks["ruff check"] = [f"{TOOLS}/ruff", "check", "--no-cache", *changed]
+        checks["ruff format"] = [f"{TOOLS}/ruff", "format", "--no-cache", "--check", *changed]
+    return {**checks, "import": [sys.executable, "-W", "error", "-c", "import openai, openai.resources.responses"]}
 
 
 def verify(commit: Commit) -> list[str]:
@@ -80,15 +148,59 @@ def verify(commit: Commit) -> list[str]:
     return words[1:]
 
 
-def on_one(_: Path) -> Mapping[str, Path]:
-    """The environment of the scripts."""
-    return {"pydantic 2": Path(sys.executable)}
+# Each follow-up alone on the core.
 
 
-def on_both(folder: Path) -> Mapping[str, Path]:
-    """That one, and upstream's own for pydantic 1.10."""
-    home = folder.with_name(f"{FOLDER}-env")
-    return {**on_one(folder), "pydantic 1.10": trees.environment(home, folder, v1=True)}
+def independence(series: Series, *, quick: bool) -> Steps:
+    """One step for each choice of patches."""
+    parts: dict[str, list[Commit]] = {part: [] for part in (CORE, FAMILY, FOLLOW_UP, LAST)}
+    for commit in series.commits():
+        if (part := commit.trailer("Part") or "") not in parts:
+            raise Refusal(f"{commit.name}: no Part line in the message that says core, follow-up or last.")
+        parts[part].append(commit)
+    base, follow_ups = [*parts[CORE], *parts[FAMILY]], parts[FOLLOW_UP]
+    needs = {one: needed(one, follow_ups) for one in follow_ups}
+    choices = {"core": parts[CORE], "core and family": base}
+    for one in follow_ups:
+        also = ", ".join(other.name for other in needs[one])
+        choices[f"{one.name} with {also}" if also else one.name] = [*base, *needs[one], one]
+    choices["all, in order"] = [*base, *follow_ups]
+    # Each behind what it needs, which is always less.
+    backwards = sorted(reversed(follow_ups), key=lambda one: len(needs[one]))
+    choices["all, in the opposite order"] = [*base, *backwards]
+    made = ""
+    with bench(series) as place:
+        for title, chosen in choices.items():
+            fits = pick(place.git, title, chosen)
+            before, made = made, place.git.ask("rev-parse", "HEAD^{tree}")
+            good = fits and place.run(title, {} if quick else place.tests())
+            if title == list(choices)[-1] and made != before:
+                print("  the tree is another one than in order")
+                good = False
+            yield title, good
+
+
+def needed(commit: Commit, follow_ups: Sequence[Commit]) -> list[Commit]:
+    """The follow-ups that one needs, with what they need, in the series' order. Raises Refusal when one is not there."""
+    found: set[Commit] = set()
+    for word in filter(None, (word.strip().lower() for word in (commit.trailer("Needs") or "").split(","))):
+        those = [one for one in follow_ups if word in one.name.lower() and one.number < commit.number]
+        if len(those) != 1:
+            raise Refusal(f"{commit.name} needs {word!r}, which is no one follow-up before it.")
+        found |= {those[0], *needed(those[0], follow_ups)}
+    return [one for one in follow_ups if one in found]
+
+
+def pick(git: Git, title: str, commits: Sequence[Commit]) -> bool:
+    """Takes the commits onto the release; False, with the conflict named, when one does not fit."""
+    git.must("checkout", "--quiet", "--force", "--detach", UPSTREAM)
+    if not commits or not git.run("cherry-pick", *(one.sha for one in commits)).status:
+        return True
+    names = git.must("diff", "--name-only", "--diff-filter=U", "-z").names
+    at = git.run("log", "-1", "--format=%s", "CHERRY_PICK_HEAD").out.decode().strip()
+    print(f"{title}: NOT GOOD; {at!r} does not fit: {', '.join(names) or 'nothing is left of it'}", flush=True)
+    git.must("cherry-pick", "--abort")
+    return False
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
@@ -100,17 +212,13 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     series = Series(root)
     try:
         series.tip()
-        run = independence.run if options.independence else walk
-        with alone(root, FOLDER):
-            steps = run(series, on_one if options.quick or options.independence else on_both, quick=options.quick)
+        steps = list((independence if options.independence else walk)(series, quick=options.quick))
     except Refusal as refusal:
         print(f"walk-series: {refusal}", file=sys.stderr)
         return 1
-    bad = [step.name for step in steps if step.wrong]
-    print(
-        f"{len(steps)} steps on openai {pin.load(root).upstream}, "
-        + (f"not good: {'; '.join(bad)}" if bad else "each good")
-    )
+    bad = [name for name, good in steps if not good]
+    how = f"not good: {'; '.join(bad)}" if bad else "each good"
+    print(f"{len(steps)} steps on openai {pin.load(root).upstream}, {how}")
     return 1 if bad else 0
 
 

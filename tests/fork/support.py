@@ -11,16 +11,10 @@ import subprocess
 from typing import Mapping
 from pathlib import Path
 
-from forktools import (
-    ROOT,
-    lay as lay_,
-    pin as pin_,
-    rebase as rebase_,
-    series as series_,
-    compose as compose_,
-    refresh as refresh_,
-)
+from forktools import lay, pin, rebase, compose, refresh
 from forktools.git import environment
+from forktools.series import Series
+from forktools.compose import Composed
 
 VERSION = "1.2.0"
 CLIENT = "src/openai/client.py"
@@ -84,10 +78,14 @@ def install(folder: Path, files: Mapping[str, str], version: str = VERSION) -> P
 
 def release(root: Path, files: Mapping[str, str], version: str = VERSION, **more: str) -> None:
     """Makes a release available to the fork at `root`: the wheel, and the sdist, which holds `more` as well."""
-    install(root / pin_.CACHE / version, files, version)
-    archive = root / pin_.CACHE / "sdist" / f"openai-{version}.tar.gz"
+    install(root / pin.CACHE / version, files, version)
+    archive = root / pin.CACHE / "sdist" / f"openai-{version}.tar.gz"
     archive.parent.mkdir(exist_ok=True)
-    everything = {f"src/{path}": text for path, text in files.items()} | {"helpers.md": "# Helpers\n", **more}
+    everything = {f"src/{path}": text for path, text in files.items()} | {
+        "helpers.md": "# Helpers\n",
+        "api.md": "",
+        **more,
+    }
     with tarfile.open(archive, "w:gz") as tar:
         for path, text in everything.items():
             member = tarfile.TarInfo(f"openai-{version}/{path}")
@@ -105,28 +103,28 @@ class Fork:
         self.root = root
         release(root, files, **more)
         (root / "patches").mkdir()
-        self.write(compose_.SUMS, "")
+        self.write(compose.SUMS, "")
         self.write("pyproject.toml", project(files))
         self.write("LICENSE", LICENCE)
 
     @property
-    def series(self) -> series_.Series:
-        return series_.Series(self.root)
+    def series(self) -> Series:
+        return Series(self.root)
 
-    def upstream(self) -> pin_.Upstream:
-        return pin_.cached(self.root, pin_.load(self.root).upstream)
+    def upstream(self) -> pin.Upstream:
+        return pin.cached(self.root, pin.load(self.root).upstream)
 
-    def compose(self) -> compose_.Composed:
-        return compose_.compose(self.root, self.upstream())
+    def compose(self) -> Composed:
+        return compose.compose(self.root, self.upstream())
 
     def lay(self) -> int:
-        return lay_.main(self.root)
+        return lay.main(self.root)
 
     def refresh(self, *arguments: str) -> int:
-        return refresh_.main(list(arguments), self.root)
+        return refresh.main(list(arguments), self.root)
 
-    def rebase(self, *arguments: str, tests: rebase_.RunTests | None = None) -> int:
-        return rebase_.main(list(arguments), self.root, tests or (lambda _folder, _tests: {"a": "passed"}))
+    def rebase(self, *arguments: str) -> int:
+        return rebase.main(list(arguments), self.root)
 
     def commit(self, slug: str, *paths: str, trailers: str = "Verify: pytest", named: bool = True) -> None:
         """Makes a patch of these files, as they are in the tree."""
@@ -136,7 +134,7 @@ class Fork:
         git.must("commit", "--quiet", f"--message={message}" + (f"Patch: {slug}\n" if named else ""))
 
     def names(self) -> list[str]:
-        return [path.name for path in sorted((self.root / "patches").glob("*.patch"))]
+        return list(self.series.patches())
 
     def patch(self, name: str) -> str:
         """The text of the one patch with `name` in its file name."""
@@ -167,28 +165,23 @@ class Fork:
         other = Fork.__new__(Fork)
         other.root = root
         tracked = [path for path in self.snapshot() if not path.startswith("src/") or "/lib/background/" in path]
-        for path in (path for path in tracked if path != "helpers.md"):
+        for path in (path for path in tracked if path not in ("helpers.md", "api.md")):
             other.write(path, self.read(path))
-        shutil.copytree(self.root / pin_.CACHE, root / pin_.CACHE)
+        shutil.copytree(self.root / pin.CACHE, root / pin.CACHE)
         return other
 
     def work(self, *arguments: str, fails: bool = False) -> str:
-        """A person's own git in the linked work tree in which a rebase has stopped."""
-        # Only the editor is not a person's.
+        """A person's own git in the linked work tree in which a rebase has stopped; only the editor is not a person's."""
         variables = {key: value for key, value in environment().items() if not key.startswith("GIT_")}
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=self.root / pin_.CACHE / "work",
-            env={**variables, "GIT_EDITOR": "true"},
-            capture_output=True,
-            text=True,
-        )
+        variables |= {"GIT_EDITOR": "true", "GIT_SEQUENCE_EDITOR": "true"}
+        folder = self.root / pin.CACHE / "work"
+        done = subprocess.run(["git", *arguments], cwd=folder, env=variables, capture_output=True, text=True)
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stdout
 
     def mend(self, path: str, text: str, *, fails: bool = False) -> None:
         """Resolves a conflict there, as git says to do it."""
-        (self.root / pin_.CACHE / "work" / path).write_text(text)
+        (self.root / pin.CACHE / "work" / path).write_text(text)
         self.work("add", path)
         self.work("rebase", "--continue", fails=fails)
 
@@ -205,23 +198,3 @@ def with_two_patches(fork: Fork) -> Fork:
     fork.commit("hooks", CLIENT, MODELS)
     assert fork.refresh() == 0
     return fork
-
-
-__all__ = [
-    "CLIENT",
-    "LICENCE",
-    "MODELS",
-    "OWN",
-    "PROJECT",
-    "ROOT",
-    "TEST",
-    "UPSTREAM",
-    "VERSION",
-    "Fork",
-    "install",
-    "metadata",
-    "project",
-    "release",
-    "row",
-    "with_two_patches",
-]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,42 +17,31 @@ pytestmark = pytest.mark.install
 EDITED = "src/openai/_qs.py"
 
 
-def script(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    env["PYTHON"] = sys.executable
-    return subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True)
-
-
 def test_bootstrap_in_a_fresh_clone_then_edit_then_refresh(tmp_path: Path) -> None:
     clone = tmp_path / "a clone"
     for path in tree.listed(ROOT):
         if (ROOT / path).is_file():
             (clone / path).parent.mkdir(parents=True, exist_ok=True)
-            (clone / path).write_bytes((ROOT / path).read_bytes())
-            (clone / path).chmod((ROOT / path).stat().st_mode)
+            shutil.copy(ROOT / path, clone / path)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
-    first = script(clone, "scripts/bootstrap")
-    assert first.returncode == 0, first.stderr
+    def run(*command: str) -> tuple[int, str, str]:
+        environment = {**kept, "PYTHON": sys.executable}
+        done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    assert run("scripts/bootstrap")[0] == 0
     show = "import openai, importlib.metadata as m; print(m.version('openai'), openai.__file__)"
-    shown = script(clone, ".venv/bin/python", "-c", show).stdout
-    assert "+background." in shown
-    assert shown.strip().endswith(str(clone / "src" / "openai" / "__init__.py"))
+    version, _, file = run(".venv/bin/python", "-c", show)[1].strip().partition(" ")
+    assert "+background." in version and file == str(clone / "src" / "openai" / "__init__.py")
+    assert run("scripts/bootstrap") == (0, "", "")
 
-    second = script(clone, "scripts/bootstrap")
-    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
-
-    before = (clone / EDITED).read_text()
-    (clone / EDITED).write_text(before + "# mine\n")
-    third = script(clone, "scripts/bootstrap")
-    assert (third.returncode, third.stderr) == (0, f"lay: edited, and in no patch yet: {EDITED}\n")
-
-    homeless = script(clone, "scripts/refresh")
-    assert homeless.returncode == 1
-    assert f"  {EDITED}: in no patch\n" in homeless.stderr
-    assert (clone / EDITED).read_text() == before + "# mine\n"
-
-    folded = script(clone, "scripts/refresh", "--into", "2")
-    assert folded.returncode == 0, folded.stderr
-    assert script(clone, "scripts/refresh", "--check").returncode == 0
-    assert EDITED in script(clone, "scripts/series", "diff", "--name-only", "upstream").stdout
-    assert (clone / EDITED).read_text() == before + "# mine\n"
+    edited = (clone / EDITED).read_text() + "# mine\n"
+    (clone / EDITED).write_text(edited)
+    assert run("scripts/bootstrap") == (0, "", f"lay: edited, and in no patch yet: {EDITED}\n")
+    status, _, error = run("scripts/refresh")
+    assert status == 1 and f"  {EDITED}: in no patch\n" in error
+    assert run("scripts/refresh", "--into", "2")[0] == 0
+    assert run("scripts/refresh", "--check")[0] == 0
+    assert EDITED in run("scripts/series", "diff", "--name-only", "upstream")[1]
+    assert (clone / EDITED).read_text() == edited

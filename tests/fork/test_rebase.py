@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forktools import ROOT, pin, tree, rebase, compose
+from forktools import ROOT, pin, tree, walk, rebase, compose
 from forktools.series import Series
 from tests.fork.support import OWN, TEST, CLIENT, MODELS, VERSION, UPSTREAM, Fork, release
 
@@ -17,22 +17,40 @@ NEWER = "1.3.0"
 
 
 class Stand:
-    """Is there for pytest: gives `outcomes`, and keeps what it was shown."""
+    """Is there for the tests that travel, and for uv: says whether they are good, and keeps what it was shown."""
 
-    def __init__(self, **outcomes: str) -> None:
-        self.outcomes = outcomes or {f"{TEST}::test_nothing": "passed"}
-        self.seen: list[tuple[str, str, list[str]]] = []
+    def __init__(self) -> None:
+        self.good = True
+        self.seen: list[tuple[str, str, str]] = []
 
-    def __call__(self, folder: Path, tests: list[str]) -> Mapping[str, str]:
-        self.seen.append(((folder / CLIENT).read_text(), (folder / "tests/conftest.py").read_text(), tests))
-        return self.outcomes
+    def run(self, folder: Path, checks: walk.Checks) -> bool:
+        (command,) = checks.values()
+        self.seen.append(((folder / CLIENT).read_text(), (folder / "tests/conftest.py").read_text(), command[-1]))
+        return self.good
+
+    def constraints(self, _: str, new: pin.Pin) -> str:
+        return f"openai=={new.upstream}\n"
 
 
 @pytest.fixture
-def repository(patched: Fork) -> Fork:
+def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
+    made = Stand()
+
+    def run(place: walk.Bench, _: str, checks: walk.Checks) -> bool:
+        return made.run(place.git.folder, checks)
+
+    monkeypatch.setattr(walk.Bench, "run", run)
+    monkeypatch.setattr(rebase, "constraints", made.constraints)
+    return made
+
+
+@pytest.fixture
+def repository(patched: Fork, stand: Stand) -> Fork:
     """A fork in a git repository, with what names the release."""
+    assert not stand.seen
     patched.write("README.md", f"For openai {VERSION}.\nNot for 1.2.01.\n")
-    patched.write(".gitignore", "/.upstream/\n/.series.git/\n/helpers.md\n/src/openai/*\n!/src/openai/lib/\n")
+    patched.write(".gitignore", "/.upstream/\n/.series.git/\n/helpers.md\n/api.md\n/src/openai/*\n!/src/openai/lib/\n")
+    patched.write(rebase.CONSTRAINTS, f"openai=={VERSION}\n")
     subprocess.run(["git", "init", "--quiet"], cwd=patched.root, check=True)
     return patched
 
@@ -49,35 +67,29 @@ def client(*, above: str = "", third: str = "line 3\n", last: str = "line 30\n")
     return above + UPSTREAM["openai/client.py"].replace("line 3\n", third).replace("line 30\n", last)
 
 
-def test_rebase_rewrites_everything_and_lays_the_tree(repository: Fork, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rebase_rewrites_everything_and_lays_the_tree_and_back(
+    repository: Fork, stand: Stand, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repository.edit("pyproject.toml", "revision = 7", "revision = 1")
+    assert repository.refresh() == 0
+    before, tip = repository.snapshot(), repository.series.tip()
     newer(repository, client=client(above="new\n" * 5, last="line 30\nline 31\n"), fresh="fresh\n")
-    tests = Stand()
-    assert repository.rebase(NEWER, tests=tests) == 0
+    assert repository.rebase(NEWER) == 0
     merged = client(above="new\n" * 5, third="line 3\nhook\n", last="line 30\nline 31\n")
     merged = merged.replace("line 20\n", "line twenty\n")
-    assert repository.read(CLIENT) == merged
-    assert tests.seen == [(merged, "# theirs\n", [TEST])]
-    assert repository.read("src/openai/fresh.py") == "fresh\n"
+    assert (repository.read(CLIENT), repository.read("src/openai/fresh.py")) == (merged, "fresh\n")
+    assert stand.seen == [(merged, "# theirs\n", TEST)]
     assert pin.load(repository.root) == pin.Pin(NEWER, 1)
     assert repository.read(compose.NOTICE).startswith("openai 1.3.0.0+background.1\n")
     assert repository.compose().files[CLIENT].decode() == merged
     assert repository.refresh("--check") == 0
     said = capsys.readouterr().out
-    assert "[x] 2 patches rebased from 1.2.0 to 1.3.0\n[x] 1 tests pass on openai 1.3.0\n" in said
+    assert "[x] 2 patches rebased from 1.2.0 to 1.3.0\n" in said
     assert "[ ] 1.2.0 is still written in README.md:1\n" in said
+    assert repository.read(rebase.CONSTRAINTS) == f"openai=={NEWER}\n"
 
-
-def test_rebase_there_and_back_is_the_same_to_the_byte(repository: Fork) -> None:
-    repository.edit("pyproject.toml", "revision = 7", "revision = 1")
-    assert repository.refresh() == 0
-    before, tip = repository.snapshot(), repository.series.tip()
-    newer(
-        repository, client=client(above="new\n"), models="class Other: ...\n\n\nclass Model:\n    pass\n", fresh="f\n"
-    )
-    assert repository.rebase(NEWER, tests=Stand()) == 0
-    assert repository.snapshot() != before
     release(repository.root, UPSTREAM, VERSION, **{"tests/conftest.py": ""})
-    assert repository.rebase(VERSION, tests=Stand()) == 0
+    assert repository.rebase(VERSION) == 0
     assert (repository.snapshot(), repository.series.tip()) == (before, tip)
 
 
@@ -87,16 +99,17 @@ def test_rebase_conflict_changes_nothing_and_is_mended_with_git(
     newer(repository, client=client(third="line three\n"))
     before = repository.snapshot()
     for arguments in ((NEWER,), ("--continue",)):
-        assert repository.rebase(*arguments, tests=Stand()) == 1
+        assert repository.rebase(*arguments) == 1
         error = capsys.readouterr().err
-        assert f"conflict in {CLIENT}, at 'feat: hooks'" in error and "scripts/rebase --continue" in error
-    assert repository.refresh() == 1
-    assert "a rebase is under way" in capsys.readouterr().err
+        assert f"both modified:   {CLIENT}" in error and "then scripts/rebase --continue" in error
+    for command, argument in ((repository.refresh, ""), (repository.refresh, "--abort"), (repository.rebase, "1.4.0")):
+        assert command(*argument.split()) == 1
+        assert "a rebase is under way" in capsys.readouterr().err
     assert repository.snapshot() == before
     merged = client(third="line three\nhook\n").replace("line 20\n", "line twenty\n")
     repository.mend(CLIENT, merged)
     repository.edit(MODELS, "class Model:\n", "class Model:  # an edit that does not collide\n")
-    assert repository.rebase("--continue", tests=Stand()) == 0
+    assert repository.rebase("--continue") == 0
     assert repository.read(CLIENT) == merged
     assert "an edit that does not collide" in repository.read(MODELS)
     assert repository.refresh() == 0
@@ -107,9 +120,10 @@ def test_rebase_conflict_changes_nothing_and_is_mended_with_git(
 def test_rebase_given_up_leaves_everything_as_it_was(
     repository: Fork, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    newer(repository, client=client(third="line three\n"))
+    newer(repository, client=client(third="line three\n"), models=None)
     before, tip = repository.snapshot(), repository.series.tip()
     assert repository.rebase(NEWER) == 1
+    assert f"deleted by us:   {MODELS}" in capsys.readouterr().err
     if how != "rebase --abort":
         if how == "git rebase --abort":
             repository.work("rebase", "--abort")
@@ -122,38 +136,30 @@ def test_rebase_given_up_leaves_everything_as_it_was(
     assert repository.refresh("--check") == 0
 
 
-def test_rebase_removed_file_stops_and_names_it(repository: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    newer(repository, models=None)
-    before = repository.snapshot()
-    assert repository.rebase(NEWER) == 1
-    assert f"conflict in {MODELS}" in capsys.readouterr().err
-    assert repository.snapshot() == before
-
-
 def test_rebase_onto_a_release_that_has_a_patch_says_that_it_is_gone(
     repository: Fork, capsys: pytest.CaptureFixture[str]
 ) -> None:
     newer(repository, client=repository.read(CLIENT), models=repository.read(MODELS))
-    assert repository.rebase(NEWER, tests=Stand()) == 0
+    assert repository.rebase(NEWER) == 0
     assert "the release has it or the rebase dropped it: 0002-hooks" in capsys.readouterr().out
     assert repository.names() == ["0001-errors.patch"]
 
 
 def test_rebase_failing_test_changes_nothing_and_the_mended_commits_are_taken(
-    repository: Fork, capsys: pytest.CaptureFixture[str]
+    repository: Fork, stand: Stand, capsys: pytest.CaptureFixture[str]
 ) -> None:
     newer(repository)
-    before = repository.snapshot()
-    assert repository.rebase(NEWER, tests=Stand(a="failed", b="passed")) == 1
-    assert "tests fail on openai 1.3.0:\n  a\n" in capsys.readouterr().err
+    before, stand.good = repository.snapshot(), False
+    assert repository.rebase(NEWER) == 1
+    assert "tests fail. Mend the commits in .upstream/work" in capsys.readouterr().err
     assert repository.snapshot() == before
     (repository.root / pin.CACHE / "work" / OWN).write_text("class Mended(Exception): ...\n")
     fixed = repository.work("log", "--format=%H", "--grep=feat: errors", "HEAD").strip()
     repository.work("commit", "--quiet", "--all", f"--fixup={fixed}")
-    repository.work("-c", "sequence.editor=:", "rebase", "--interactive", "--autosquash", f"{fixed}^")
-    assert repository.rebase("--continue", tests=Stand()) == 0
-    assert repository.read(OWN) == "class Mended(Exception): ...\n"
-    assert "Mended" in repository.patch("errors")
+    repository.work("rebase", "--interactive", "--autosquash", f"{fixed}^")
+    stand.good = True
+    assert repository.rebase("--continue") == 0
+    assert "Mended" in repository.read(OWN) and "Mended" in repository.patch("errors")
     assert repository.refresh("--check") == 0
 
 
@@ -166,18 +172,20 @@ def test_rebase_edit_that_is_in_no_patch_refuses_before_anything(
     assert repository.rebase(NEWER) == 1
     assert f"{CLIENT}: differs from the commits. Run scripts/refresh first" in capsys.readouterr().err
     assert repository.snapshot() == before
-    assert repository.rebase("--continue") == 1
+    for argument, says in ((VERSION, f"made for {VERSION} already"), ("--continue", "no rebase is under way")):
+        assert repository.rebase(argument) == 1
+        assert says in capsys.readouterr().err
 
 
 def test_rebase_edit_meanwhile_that_collides_refuses_and_keeps_it(
     repository: Fork, capsys: pytest.CaptureFixture[str]
 ) -> None:
     newer(repository, client=client(third="line three\n", last="line thirty\n"))
-    assert repository.rebase(NEWER, tests=Stand()) == 1
+    assert repository.rebase(NEWER) == 1
     repository.mend(CLIENT, client(third="line three\nhook\n", last="line thirty\n"))
     repository.edit(CLIENT, "line 9\n", "line nine\n")
     before = repository.snapshot()
-    assert repository.rebase("--continue", tests=Stand()) == 1
+    assert repository.rebase("--continue") == 1
     assert f"{CLIENT}: edited, and the edit is in no patch" in capsys.readouterr().err
     assert repository.snapshot() == before
 
@@ -186,8 +194,7 @@ def test_rebase_interrupted_while_installing_puts_everything_back(
     repository: Fork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     newer(repository, client=client(above="new\n"), fresh="fresh\n")
-    before = repository.snapshot()
-    point = Series.point
+    before, point = repository.snapshot(), Series.point
 
     def interrupted(self: Series, refs: Mapping[str, str]) -> Any:
         if len(refs) == 3:
@@ -196,16 +203,10 @@ def test_rebase_interrupted_while_installing_puts_everything_back(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Series, "point", interrupted)
-        repository.rebase(NEWER, tests=Stand())
+        repository.rebase(NEWER)
     assert repository.snapshot() == before
-    assert repository.rebase("--continue", tests=Stand()) == 0
+    assert repository.rebase("--continue") == 0
     assert repository.refresh("--check") == 0
-
-
-def test_rebase_with_nothing_to_do_refuses(repository: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    for argument, message in ((VERSION, f"made for {VERSION} already"), ("--continue", "no rebase is under way")):
-        assert repository.rebase(argument) == 1
-        assert message in capsys.readouterr().err
 
 
 def test_at_most_six_lines_besides_the_pin_name_the_release() -> None:
@@ -226,49 +227,11 @@ def test_rebase_this_repository_goes_to_3_55_0_and_back_without_a_hand(tmp_path:
     pinned = pin.load(tmp_path)
     assert here.lay() == 0
     before = here.snapshot()
-    assert rebase.main(["3.55.0"], tmp_path) == 0
-    assert here.refresh("--check") == 0
-    assert rebase.main([pinned.upstream], tmp_path) == 0
-    assert here.refresh("--check") == 0
+    for version in ("3.55.0", pinned.upstream):
+        assert here.rebase(version) == 0
+        assert here.refresh("--check") == 0
     changed = {path for path, text in here.snapshot().items() if before.get(path) != text and "__pycache__" not in path}
     assert changed <= ({"pyproject.toml", compose.NOTICE} if pinned.revision > 1 else set())
-
-
-BUILD = f"""\
-# What a build downloads.
-hatchling==1.33.0 \\
-    --hash=sha256:00
-openai=={VERSION} \\
-    --hash=sha256:01
-"""
-
-
-def test_rebase_constrains_the_build_to_the_new_release(repository: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
-    repository.write(rebase.CONSTRAINTS, BUILD)
-    asked: list[tuple[list[str], str]] = []
-
-    def compiled(requires: list[str], before: str) -> str:
-        asked.append((requires, before))
-        return f"openai=={NEWER} \\\n    --hash=sha256:02\n"
-
-    monkeypatch.setattr(rebase, "compiled", compiled)
-    newer(repository)
-    assert repository.rebase(NEWER, tests=Stand()) == 0
-    assert asked == [(["hatchling==1.33.0", f"openai=={NEWER}"], BUILD)]
-    found = repository.read(rebase.CONSTRAINTS)
-    assert found == f"# What a build downloads.\nopenai=={NEWER} \\\n    --hash=sha256:02\n"
-
-
-def test_rebase_without_its_constraints_leaves_everything(repository: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
-    def compiled(_requires: list[str], _before: str) -> str:
-        raise rebase.Refusal("uv cannot")
-
-    repository.write(rebase.CONSTRAINTS, BUILD)
-    monkeypatch.setattr(rebase, "compiled", compiled)
-    newer(repository)
-    before = repository.snapshot()
-    assert repository.rebase(NEWER, tests=Stand()) == 1
-    assert repository.snapshot() == before
 
 
 @pytest.mark.install

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forktools import budget, compose
+from forktools import compose, refresh
 from tests.fork.support import OWN, TEST, CLIENT, MODELS, PROJECT, VERSION, Fork
 
 ERRORS, HOOKS = "patches/0001-errors.patch", "patches/0002-hooks.patch"
@@ -38,43 +38,28 @@ def test_refresh_patch_without_a_name_is_named_by_its_subject(fork: Fork) -> Non
     assert fork.names() == ["0001-feat-add-what-was-missing-at-last.patch"]
 
 
-def test_refresh_edits_of_several_patches_each_go_to_their_own(
+def test_refresh_edits_of_several_patches_each_go_to_their_own_and_back(
     patched: Fork, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    first, tip = patched.snapshot(), patched.series.tip()
     patched.edit(CLIENT, "line 9\n", "line nine\n")
     patched.write(OWN, "class OurError(ValueError): ...\n")
-    before = patched.snapshot()
+    (patched.root / TEST).unlink()
+    capsys.readouterr()
     assert patched.refresh() == 0
     assert capsys.readouterr().out == f"rewritten: {ERRORS}\nrewritten: {HOOKS}\nrewritten: {compose.SUMS}\n"
     assert "+line nine\n" in patched.read(HOOKS) and "ValueError" not in patched.read(HOOKS)
-    assert "+class OurError(ValueError)" in patched.read(ERRORS)
-    after = patched.snapshot()
-    assert {path for path in after if after[path] != before[path]} == {ERRORS, HOOKS, compose.SUMS}
+    assert "+class OurError(ValueError)" in patched.read(ERRORS) and TEST not in patched.read(ERRORS)
+    assert not (patched.root / TEST).exists()
     assert patched.refresh("--check") == 0
     assert patched.compose().files[CLIENT].decode() == patched.read(CLIENT)
 
-
-def test_refresh_twice_has_nothing_to_rewrite(patched: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    before, tip = patched.snapshot(), patched.series.tip()
     assert patched.refresh() == 0
     assert capsys.readouterr().out.endswith("nothing to rewrite\n")
-    assert (patched.snapshot(), patched.series.tip()) == (before, tip)
-
-
-def test_refresh_undone_edit_gives_the_same_bytes_and_the_same_commits(patched: Fork) -> None:
-    before, tip = patched.snapshot(), patched.series.tip()
-    patched.edit(CLIENT, "line 9\n", "line nine\n")
-    assert patched.refresh() == 0
-    patched.edit(CLIENT, "line nine\n", "line 9\n")
-    assert patched.refresh() == 0
-    assert (patched.snapshot(), patched.series.tip()) == (before, tip)
-
-
-def test_refresh_removed_file_goes_out_of_its_patch(patched: Fork) -> None:
-    (patched.root / TEST).unlink()
-    assert patched.refresh() == 0
-    assert TEST not in patched.read(ERRORS)
-    assert not (patched.root / TEST).exists()
+    for path in (CLIENT, OWN, TEST):
+        patched.write(path, first[path].decode())
+    assert patched.refresh("--into", "errors") == 0
+    assert (patched.snapshot(), patched.series.tip()) == (first, tip)
 
 
 def test_refresh_file_of_several_patches_or_none_waits_for_into(
@@ -101,82 +86,85 @@ def test_refresh_file_of_several_patches_or_none_waits_for_into(
 
 
 def test_refresh_named_file_goes_where_it_is_told_to(patched: Fork) -> None:
-    patched.edit(MODELS, "False", "True")
-    assert patched.refresh("--into", "errors", MODELS) == 1, "the second patch changes that very line"
-    assert patched.refresh("--abort") == 0
-    patched.write(MODELS, patched.read(MODELS).replace("True", "False") + "\n\n\n\n\nclass Other: ...\n")
-    assert patched.refresh("--into", "errors", MODELS) == 1
+    patched.write(MODELS, patched.read(MODELS) + "\n\n\n\n\nclass Other: ...\n")
+    assert patched.refresh("--into", "errors", MODELS) == 1, "the second patch changes the lines beside it"
     assert patched.refresh("--abort") == 0
     assert patched.refresh() == 0
     assert "class Other" in patched.read(HOOKS)
 
 
-def conflicting(stacked: Fork) -> str:
-    """An edit that a later patch stands in the way of; returns the edited file."""
+@pytest.fixture
+def conflicting(stacked: Fork, capsys: pytest.CaptureFixture[str]) -> Fork:
+    """An edit that a later patch stands in the way of."""
+    before = stacked.snapshot()
     stacked.edit(CLIENT, "hook more\n", "hook much more\n")
     assert stacked.refresh("--into", "hooks") == 1
-    return stacked.read(CLIENT)
+    error = capsys.readouterr().err
+    assert (
+        f"both modified:   {CLIENT}" in error and "git rebase --continue" in error and "scripts/refresh again" in error
+    )
+    assert {path for path, old in before.items() if stacked.snapshot()[path] != old} == {CLIENT}
+    return stacked
+
+
+def mend(fork: Fork, text: str) -> None:
+    """The two conflicts: of the patch that gets the edit, and of the next one."""
+    fork.mend(CLIENT, text.replace("hook much more\n", "hook much\n"), fails=True)
+    fork.mend(CLIENT, text)
 
 
 def test_refresh_conflict_leaves_the_edit_where_it_was_and_git_mends_it(
-    stacked: Fork, capsys: pytest.CaptureFixture[str]
+    conflicting: Fork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = stacked.snapshot()
-    text = conflicting(stacked)
-    error = capsys.readouterr().err
-    assert f"conflict in {CLIENT}" in error and "git rebase --continue" in error and "scripts/refresh again" in error
-    assert {path for path, old in before.items() if stacked.snapshot()[path] != old} == {CLIENT}
-    assert stacked.refresh() == 1, "nothing is mended yet"
-    assert "conflict in" in capsys.readouterr().err
-
-    stacked.mend(
-        CLIENT, text.replace("hook much more\n", "hook much\n"), fails=True
-    )  # the next patch conflicts as well
-    stacked.mend(CLIENT, text)
-    stacked.edit(MODELS, "False", "True")  # an edit meanwhile goes with it
-    assert stacked.refresh() == 0
-    assert "+hook much\n" in stacked.read(HOOKS)
-    assert "-hook much\n+hook much more\n" in stacked.patch("more")
-    assert "True" in stacked.read(HOOKS)
-    assert stacked.read(CLIENT) == text
-    assert stacked.refresh("--check") == 0
-    assert "T <t@" not in stacked.read(HOOKS), "whoever mends it, the patch is from the series' author"
+    fork, text = conflicting, conflicting.read(CLIENT)
+    os.rename(fork.root, tmp_path / "moved")
+    fork.root = tmp_path / "moved"
+    assert fork.refresh("--check") == fork.refresh() == 1, "nothing is mended yet"
+    assert "scripts/refresh has stopped in .upstream/work, and waits" in capsys.readouterr().out
+    mend(fork, text)
+    fork.edit(MODELS, "False", "True")  # an edit meanwhile goes with it
+    assert fork.refresh() == 0
+    assert "+hook much\n" in fork.read(HOOKS) and "True" in fork.read(HOOKS)
+    assert "-hook much\n+hook much more\n" in fork.patch("more")
+    assert fork.read(CLIENT) == text
+    assert fork.refresh("--check") == 0
 
 
-def test_refresh_mended_to_something_else_is_not_taken_over(stacked: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    text = conflicting(stacked)
-    before = stacked.snapshot()
-    stacked.mend(CLIENT, text.replace("hook much more\n", "hook much\n"), fails=True)
-    stacked.mend(CLIENT, text.replace("line 30\n", "line thirty\n"))
-    assert stacked.refresh() == 1
+def test_refresh_mended_to_something_else_is_not_taken_over(
+    conflicting: Fork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = conflicting.snapshot()
+    mend(conflicting, conflicting.read(CLIENT).replace("line 30\n", "line thirty\n"))
+    assert conflicting.refresh() == 1
     assert f"{CLIENT}: not what the edit made of it, so nothing was taken over" in capsys.readouterr().err
-    assert stacked.snapshot() == before
+    assert conflicting.snapshot() == before
+
+
+def test_refresh_series_that_moved_meanwhile_is_not_taken_over(
+    conflicting: Fork, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mend(conflicting, conflicting.read(CLIENT))
+    conflicting.edit(MODELS, "False", "True")
+    conflicting.commit("meanwhile", MODELS)
+    tip = conflicting.series.tip()
+    assert conflicting.refresh() == 1
+    assert "the series has moved since it began; scripts/refresh --abort" in capsys.readouterr().err
+    assert conflicting.series.tip() == tip
 
 
 @pytest.mark.parametrize("how", ["refresh --abort", "git rebase --abort", "folder removed"])
-def test_refresh_fold_given_up_keeps_the_edit(stacked: Fork, how: str) -> None:
-    text = conflicting(stacked)
+def test_refresh_fold_given_up_keeps_the_edit(conflicting: Fork, how: str) -> None:
+    text = conflicting.read(CLIENT)
     if how == "refresh --abort":
-        assert stacked.refresh("--abort") == 0
+        assert conflicting.refresh("--abort") == 0
     elif how == "git rebase --abort":
-        stacked.work("rebase", "--abort")
+        conflicting.work("rebase", "--abort")
     else:
-        (stacked.root / ".upstream" / "work").rename(stacked.root / ".upstream" / "elsewhere")
-    assert stacked.read(CLIENT) == text
-    assert stacked.refresh("--into", "more") == 0
-    assert "+hook much more" in stacked.patch("more")
-    assert stacked.read(CLIENT) == text
-
-
-def test_refresh_repository_moved_in_the_middle_of_a_fold_goes_on(stacked: Fork, tmp_path: Path) -> None:
-    text = conflicting(stacked)
-    os.rename(stacked.root, tmp_path / "moved")
-    stacked.root = tmp_path / "moved"
-    assert stacked.refresh() == 1
-    stacked.mend(CLIENT, text.replace("hook much more\n", "hook much\n"), fails=True)
-    stacked.mend(CLIENT, text)
-    assert stacked.refresh() == 0
-    assert stacked.refresh("--check") == 0
+        (conflicting.root / ".upstream" / "work").rename(conflicting.root / ".upstream" / "elsewhere")
+    assert conflicting.read(CLIENT) == text
+    assert conflicting.refresh("--into", "more") == 0
+    assert "+hook much more" in conflicting.patch("more")
+    assert conflicting.read(CLIENT) == text
 
 
 def test_refresh_interrupted_while_writing_is_finished_by_the_next(
@@ -203,91 +191,77 @@ def test_refresh_interrupted_while_writing_is_finished_by_the_next(
 def test_refresh_whatever_git_is_configured_to_do_gives_the_same_bytes(
     patched: Fork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patched.edit(CLIENT, "line 9\n", "line nine\n")
     other = patched.clone(tmp_path / "other")
     assert other.lay() == 0
-    other.edit(CLIENT, "line 9\n", "line nine\n")
+    for fork in (patched, other):
+        fork.edit(CLIENT, "line 9\n", "line nine\n")
     assert patched.refresh() == 0
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / ".gitconfig").write_text(
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/.gitconfig").write_text(
         "[user]\nname = Somebody\nemail = some@body\n[core]\nautocrlf = true\nabbrev = 4\n[diff]\nnoprefix = true\n"
         "mnemonicPrefix = true\ncontext = 9\nalgorithm = patience\n[format]\nnumbered = true\nsignature = me\n"
         "suffix = .txt\nattach = true\nsignOff = true\nsubjectPrefix = RFC\n[color]\nui = always\n[commit]\ngpgSign = true\n"
     )
-    for name, value in {"HOME": str(home), "GIT_AUTHOR_NAME": "A", "GIT_DIR": "/nowhere", "TZ": "Asia/Tokyo"}.items():
+    variables = {"HOME": f"{tmp_path}/home", "GIT_AUTHOR_NAME": "A", "GIT_DIR": "/nowhere", "TZ": "Asia/Tokyo"}
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     other.write(".gitattributes", "* text=auto eol=crlf\n")
     assert other.refresh() == 0
     assert {path: text for path, text in other.snapshot().items() if path != ".gitattributes"} == patched.snapshot()
 
 
-def test_check_clean_tree_passes_and_writes_nothing(patched: Fork, capsys: pytest.CaptureFixture[str]) -> None:
-    before = patched.snapshot()
-    assert patched.refresh("--check") == 0
-    assert "differs" not in capsys.readouterr().out
-    assert patched.snapshot() == before
+FRESH, SUPERFLUOUS = "src/openai/lib/background/_new.py", "patches/0009-x.patch"
+CHECKED = [CLIENT, OWN, TEST, HOOKS, compose.SUMS, compose.NOTICE, "helpers.md", FRESH, SUPERFLUOUS]
 
 
-@pytest.mark.parametrize("path", [CLIENT, OWN, TEST, HOOKS, compose.SUMS, compose.NOTICE, "helpers.md"])
-def test_check_changed_file_fails_and_names_it(patched: Fork, path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    patched.write(path, patched.read(path) + "\n")
-    before = patched.snapshot()
-    assert patched.refresh("--check") == 1
-    assert capsys.readouterr().out == f"{path}: differs from the commits\n"
-    assert patched.snapshot() == before
-
-
-def test_check_missing_and_superfluous_files_and_another_pin_fail(
-    patched: Fork, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("path", CHECKED)
+def test_check_changed_file_fails_and_names_it_and_writes_nothing(
+    patched: Fork, path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (patched.root / HOOKS).unlink()
-    patched.write("patches/0009-x.patch", "")
-    patched.write("src/openai/lib/background/_new.py", "")
+    assert patched.refresh("--check") == 0
+    assert "patches/ is the tree: 2 patches on openai 1.2.0\n" in capsys.readouterr().out
+    there = (patched.root / path).exists()
+    for change in (lambda: patched.write(path, "\n"), (patched.root / path).unlink)[: 2 if there else 1]:
+        change()
+        before = patched.snapshot()
+        assert patched.refresh("--check") == 1
+        assert capsys.readouterr().out == f"{path}: differs from the commits\n"
+        assert patched.snapshot() == before
+
+
+def test_check_another_pin_fails(patched: Fork, capsys: pytest.CaptureFixture[str]) -> None:
     patched.write("pyproject.toml", PROJECT.replace(VERSION, "1.3.0"))
     assert patched.refresh("--check") == 1
-    said = capsys.readouterr().out
-    for line in (
-        f"{HOOKS}: missing",
-        "patches/0009-x.patch: not in the series",
-        "src/openai/lib/background/_new.py: differs from the commits",
-        f"pins openai 1.3.0, but the commits stand on {VERSION}",
-    ):
-        assert line in said
+    assert f"pins openai 1.3.0, the commits stand on {VERSION}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("subject", "body", "says"),
+    ("message", "says"),
     [
-        ("Errors", "Bug: x\nForwarded: no\nVerify: pytest", "'Errors' is not the subject of a conventional commit"),
-        ("feat: x", "Bug: x\nForwarded: no", "has no Verify line"),
-        ("feat: x", "diff -u\n\nBug: x\nForwarded: no\nVerify: pytest", "starts with 'diff '"),
+        ("Errors\n\nBug: x\nForwarded: no\nVerify: pytest", "'Errors' is not the subject of a conventional commit"),
+        ("feat: x\n\nBug: x\nForwarded: no", "has no Verify line"),
+        ("feat: x\n\ndiff -u\n\nBug: x\nForwarded: no\nVerify: pytest", "starts with 'diff '"),
     ],
 )
 def test_refresh_message_with_a_fault_refuses_and_names_it(
-    patched: Fork, subject: str, body: str, says: str, capsys: pytest.CaptureFixture[str]
+    patched: Fork, message: str, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = patched.names()
     patched.edit(CLIENT, "line 9\n", "line nine\n")
-    patched.series.git.must("commit", "--quiet", "--all", f"--message={subject}\n\n{body}\n")
+    patched.series.git.must("commit", "--quiet", "--all", f"--message={message}\n")
     assert patched.refresh() == 1
     assert says in capsys.readouterr().err
     assert patched.names() == before
 
 
-def test_budget_counts_upstreams_files_and_the_generated_among_them(
+def test_budget_counts_the_lines_of_upstreams_files(
     patched: Fork, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patched.write("src/openai/__init__.py", "from .client import Client\nfrom .lib import background\n")
-    patched.commit("names", "src/openai/__init__.py")
-    assert patched.refresh() == 0
     capsys.readouterr()
     assert patched.refresh("--budget") == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["+0", "-0", "+0", "-0", "0001-errors"] in lines
-    assert ["+3", "-2", "+0", "-0", "0002-hooks"] in lines
-    assert ["+1", "-0", "+1", "-0", "0003-names"] in lines
-    assert ["+4", "-2", "in", "all,", "of", "at", "most", "+200", "-9"] in lines
-    monkeypatch.setattr(budget, "MOST_ADDED", 3)
-    assert patched.refresh("--budget") == 1
-    assert patched.refresh() == 1
+    assert capsys.readouterr().out == (
+        f"feat: hooks\n\n2\t1\t{CLIENT}\n1\t1\t{MODELS}\n\n2\t1\t{CLIENT}\n1\t1\t{MODELS}\n\n"
+        "In upstream's files in all: +3 -2, of at most +200 -9.\n"
+    )
+    monkeypatch.setattr(refresh, "MOST_ADDED", 2)
+    assert patched.refresh("--budget") == patched.refresh() == 1
