@@ -21,7 +21,7 @@ from .series import TIP, WRITTEN, UPSTREAM, Commit, Series, alone
 
 # A conventional commit, as upstream writes them, and what a message of ours says at its end.
 _SUBJECT = re.compile(r"[a-z]+(\([a-z0-9_./-]+\))?!?: [\x20-\x7e]+")
-_TRAILERS = ("Bug", "Forwarded", "Verify")
+_TRAILERS = ("Bug", "Forwarded", "Patch", "Verify")
 # Lines at which `git am` would end the message or take it for something else.
 _BREAKS_MAIL = re.compile(r"^(---|diff |Index: |From |>+From |-- $)", re.MULTILINE)
 # How many lines of upstream's own files the series may add and remove.

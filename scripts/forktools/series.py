@@ -49,17 +49,16 @@ TIP, UPSTREAM, WRITTEN = "refs/heads/series", "refs/tags/upstream", "refs/series
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit of the series: its name in git, its place from 1, its subject fit for a file name, its whole message."""
+    """A commit of the series: its name in git, its place from 1, its whole message."""
 
     sha: str
     number: int
-    title: str
     message: str
 
     @property
     def name(self) -> str:
-        """Its patch's file name without the suffix, e.g. "0003-streams": the line `Patch: streams`, else the subject."""
-        return f"{self.number:04}-{self.trailer('Patch') or self.title[:52]}"
+        """Its patch's file name without the suffix, e.g. "0003-streams", for which the message has a line."""
+        return f"{self.number:04}-{self.trailer('Patch') or 'without-a-name'}"
 
     @property
     def subject(self) -> str:
@@ -101,9 +100,9 @@ class Series:
         """The commits of the series, in order. Raises Refusal when there is a merge among them."""
         if merges := self.git.ask("rev-list", "--merges", f"{base}..{tip}"):
             raise Refusal(f"{merges.split()[0]} is a merge, which no patch can hold.")
-        entries = self.git.must("log", "--reverse", "-z", "--format=%H%n%f%n%B", f"{base}..{tip}").names
-        parts = [entry.split("\n", 2) for entry in entries]
-        return [Commit(sha, at, name, message) for at, (sha, name, message) in enumerate(parts, start=1)]
+        entries = self.git.must("log", "--reverse", "-z", "--format=%H%n%B", f"{base}..{tip}").names
+        parts = [entry.split("\n", 1) for entry in entries]
+        return [Commit(sha, at, message) for at, (sha, message) in enumerate(parts, start=1)]
 
     def find(self, word: str) -> Commit:
         """The one patch whose number is `word`, or whose file name has `word` in it. Raises Refusal, naming what is there."""

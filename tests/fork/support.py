@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import base64
 import shutil
 import hashlib
-import tarfile
 import subprocess
 from typing import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from forktools import lay, pin, rebase, compose, refresh
 from forktools.git import environment
@@ -37,21 +36,22 @@ def row(path: str, content: bytes) -> str:
     return f"{path},sha256={value},{len(content)}\n"
 
 
-def metadata(version: str) -> str:
-    """The METADATA of the small release."""
-    return (
+def brought(version: str) -> dict[str, str]:
+    """What the wheel of the small release has beside its package."""
+    metadata = (
         f"Metadata-Version: 2.4\nName: openai\nVersion: {version}\nSummary: The official library\n"
         "Author-email: Upstream <up@example.com>\nProject-URL: Homepage, https://example.com/up\n"
         "License-Expression: MIT\nRequires-Python: >=3.10\nRequires-Dist: idna\n"
         "Description-Content-Type: text/markdown\n\n# Upstream\n"
     )
+    info = f"openai-{version}.dist-info"
+    return {f"{info}/METADATA": metadata, f"{info}/licenses/LICENSE": LICENCE}
 
 
 def project(files: Mapping[str, str], version: str = VERSION) -> str:
     """A pyproject.toml that pins the small release with these files."""
-    info = f"openai-{version}.dist-info"
-    brought = {f"{info}/METADATA": metadata(version), f"{info}/licenses/LICENSE": LICENCE}
-    rows = sorted(row(path, text.encode()).rpartition(",")[0] for path, text in {**files, **brought}.items())
+    everything = {**files, **brought(version)}
+    rows = sorted(row(path, text.encode()).rpartition(",")[0] for path, text in everything.items())
     record = hashlib.sha256("".join(f"{line}\n" for line in rows).encode()).hexdigest()
     return f'[build-system]\nrequires = ["openai=={version}"]\n[project]\n[tool.hatch]\nrevision = 7\nrecord = "{record}"\n'
 
@@ -59,38 +59,26 @@ def project(files: Mapping[str, str], version: str = VERSION) -> str:
 def install(folder: Path, files: Mapping[str, str], version: str = VERSION) -> Path:
     """Writes an installed `openai` distribution, as pip leaves it, into `folder` and returns the folder."""
     info = f"openai-{version}.dist-info"
-    everything = {
-        **files,
-        f"{info}/METADATA": metadata(version),
-        f"{info}/licenses/LICENSE": LICENCE,
-        f"{info}/INSTALLER": "pip\n",
-    }
-    record = ""
-    for path, text in everything.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text.encode())
-        record += row(path, text.encode())
+    everything = {**files, **brought(version), f"{info}/INSTALLER": "pip\n"}
+    record = "".join(row(path, text.encode()) for path, text in everything.items())
     record += f"openai/__pycache__/client.cpython-311.pyc,,\n../../bin/openai,sha256=x,1\n{info}/RECORD,,\n"
-    (folder / info / "RECORD").write_text(record)
+    put(folder, {**everything, f"{info}/RECORD": record})
     return folder
+
+
+def put(folder: Path, files: Mapping[str, str]) -> None:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(text.encode())
 
 
 def release(root: Path, files: Mapping[str, str], version: str = VERSION, **more: str) -> None:
     """Makes a release available to the fork at `root`: the wheel, and the sdist, which holds `more` as well."""
     install(root / pin.CACHE / version, files, version)
-    archive = root / pin.CACHE / "sdist" / f"openai-{version}.tar.gz"
-    archive.parent.mkdir(exist_ok=True)
-    everything = {f"src/{path}": text for path, text in files.items()} | {
-        "helpers.md": "# Helpers\n",
-        "api.md": "",
-        **more,
-    }
-    with tarfile.open(archive, "w:gz") as tar:
-        for path, text in everything.items():
-            member = tarfile.TarInfo(f"openai-{version}/{path}")
-            member.size, member.mode = len(text.encode()), 0o644
-            tar.addfile(member, io.BytesIO(text.encode()))
+    with TemporaryDirectory() as folder:
+        source = {f"src/{path}": text for path, text in files.items()}
+        put(Path(folder, f"openai-{version}"), {**source, "helpers.md": "# Helpers\n", "api.md": "", **more})
+        shutil.make_archive(f"{root / pin.CACHE}/sdist/openai-{version}", "gztar", folder)
 
 
 PROJECT = project(UPSTREAM)
@@ -126,12 +114,11 @@ class Fork:
     def rebase(self, *arguments: str) -> int:
         return rebase.main(list(arguments), self.root)
 
-    def commit(self, slug: str, *paths: str, trailers: str = "Verify: pytest", named: bool = True) -> None:
+    def commit(self, slug: str, *paths: str, trailers: str = "Verify: pytest") -> None:
         """Makes a patch of these files, as they are in the tree."""
-        message = f"feat: {slug}\n\nWhy {slug}.\n\nBug: none\nForwarded: no\n{trailers}\n"
-        git = self.series.git
-        git.must("add", "--force", "--", *paths)
-        git.must("commit", "--quiet", f"--message={message}" + (f"Patch: {slug}\n" if named else ""))
+        message = f"feat: {slug}\n\nWhy {slug}.\n\nBug: none\nForwarded: no\nPatch: {slug}\n{trailers}\n"
+        self.series.git.must("add", "--force", "--", *paths)
+        self.series.git.must("commit", "--quiet", f"--message={message}")
 
     def names(self) -> list[str]:
         return list(self.series.patches())
@@ -145,8 +132,7 @@ class Fork:
         return (self.root / path).read_bytes().decode()
 
     def write(self, path: str, text: str) -> None:
-        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_bytes(text.encode())
+        put(self.root, {path: text})
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replaces the one `old` in a file of the tree."""

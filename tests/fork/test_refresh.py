@@ -10,6 +10,7 @@ import pytest
 from forktools import compose, refresh
 from tests.fork.support import OWN, TEST, CLIENT, MODELS, PROJECT, VERSION, Fork
 
+TRAILERS = "Bug: x\nForwarded: no\nPatch: x\nVerify: pytest"
 ERRORS, HOOKS = "patches/0001-errors.patch", "patches/0002-hooks.patch"
 
 
@@ -28,14 +29,6 @@ def test_refresh_writes_mails_with_subject_message_and_author(patched: Fork) -> 
     assert "Date: Sun, 22 Nov 2026 00:00:00 +0000\nSubject: [PATCH] feat: hooks\n\nWhy hooks.\n\nBug: none\n" in text
     assert "\nindex " + "0" * 40 in patched.read(ERRORS)  # --full-index
     assert not text.rstrip().endswith(("2.0", "2.39.5")), "a signature would name the git that wrote it"
-
-
-def test_refresh_patch_without_a_name_is_named_by_its_subject(fork: Fork) -> None:
-    fork.lay()
-    fork.write(OWN, "x = 1\n")
-    fork.commit("add what was missing, at last", OWN, named=False)
-    assert fork.refresh() == 0
-    assert fork.names() == ["0001-feat-add-what-was-missing-at-last.patch"]
 
 
 def test_refresh_edits_of_several_patches_each_go_to_their_own_and_back(
@@ -238,9 +231,10 @@ def test_check_another_pin_fails(patched: Fork, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("message", "says"),
     [
-        ("Errors\n\nBug: x\nForwarded: no\nVerify: pytest", "'Errors' is not the subject of a conventional commit"),
-        ("feat: x\n\nBug: x\nForwarded: no", "has no Verify line"),
-        ("feat: x\n\ndiff -u\n\nBug: x\nForwarded: no\nVerify: pytest", "starts with 'diff '"),
+        (f"Errors\n\n{TRAILERS}", "'Errors' is not the subject of a conventional commit"),
+        ("feat: x\n\n" + TRAILERS.replace("Verify", "Tests"), "0003-x has no Verify line"),
+        ("feat: x\n\n" + TRAILERS.replace("Patch", "File"), "0003-without-a-name has no Patch line"),
+        (f"feat: x\n\ndiff -u\n\n{TRAILERS}", "starts with 'diff '"),
     ],
 )
 def test_refresh_message_with_a_fault_refuses_and_names_it(

@@ -10,13 +10,7 @@ import pytest
 
 from forktools import Refusal
 from forktools.git import Git
-from tests.fork.support import OWN, TEST, CLIENT, MODELS, UPSTREAM, Fork
-
-
-def test_lay_without_patches_lays_the_release(fork: Fork) -> None:
-    assert fork.lay() == 0
-    assert {path: fork.read(f"src/{path}") for path in UPSTREAM} == UPSTREAM
-    assert fork.read("helpers.md") == "# Helpers\n"
+from tests.fork.support import OWN, TEST, CLIENT, MODELS, Fork
 
 
 def test_lay_in_a_clone_elsewhere_also_twice_at_once_gives_the_same_tree_and_commits(
@@ -107,14 +101,6 @@ def test_lay_interrupted_is_finished_by_the_next(pulled: Fork, monkeypatch: pyte
 def commit_a_third(fork: Fork) -> None:
     fork.edit(CLIENT, "line 9\n", "line nine\n")
     fork.commit("third", CLIENT)
-
-
-def test_lay_commit_in_between_stays_and_becomes_a_patch(patched: Fork) -> None:
-    commit_a_third(patched)
-    assert patched.lay() == 0
-    assert patched.refresh("--check") == 1
-    assert patched.refresh() == 0
-    assert patched.names() == ["0001-errors.patch", "0002-hooks.patch", "0003-third.patch"]
 
 
 def spoil_a_patch(fork: Fork) -> None:
