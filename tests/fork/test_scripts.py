@@ -18,7 +18,7 @@ PYTHON = """
 [ "$1" = -m ] || { echo a version; exit; }
 echo "$*" >>calls
 case "$*" in *venv*)
-  until grep -q "making .venv, since" told; do :; done
+  until grep -q "making .venv with a version, since" told; do :; done
   mkdir -p .venv/bin .venv/lib/python3/site-packages/a.dist-info && cp "$0" .venv/bin/python
 esac
 exit ${STATUS:-0}
