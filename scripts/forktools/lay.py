@@ -18,7 +18,8 @@ from .series import TIP, WRITTEN, UPSTREAM, Series, alone
 def lay(series: Series) -> list[str]:
     """Brings commits and tree up to patches/ and the pin; returns the paths with edits that are in no patch yet."""
     git_.create(series.directory)
-    old = series.tip() if series.ref(TIP) else None
+    # Whoever has committed something meanwhile.
+    old = series.normal(UPSTREAM, series.tip()) if series.ref(TIP) else None
     refs = _source(series, series.base(pin.load(series.root).upstream), old)
     if old is None:
         # A tree of nothing but our own files, which the main repository has, is one from which the rest is missing.

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import shutil
 from typing import Mapping, Generator
 from pathlib import Path
@@ -21,7 +20,7 @@ from tempfile import TemporaryDirectory
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from . import ROOT, Refusal, git as git_, pin, sdist
+from . import Refusal, git as git_, pin, sdist
 from .git import Git
 
 # What the series may hold: git pathspecs. The first three are the base's, too.
@@ -97,9 +96,7 @@ class Series:
         return tip
 
     def commits(self, base: str = UPSTREAM, tip: str = TIP) -> list[Commit]:
-        """The commits of the series, in order. Raises Refusal when there is a merge among them."""
-        if merges := self.git.ask("rev-list", "--merges", f"{base}..{tip}"):
-            raise Refusal(f"{merges.split()[0]} is a merge, which no patch can hold.")
+        """The commits of the series, in order."""
         entries = self.git.must("log", "--reverse", "-z", "--format=%H%n%B", f"{base}..{tip}").names
         parts = [entry.split("\n", 1) for entry in entries]
         return [Commit(sha, at, message) for at, (sha, message) in enumerate(parts, start=1)]
@@ -208,7 +205,9 @@ class Series:
 
     def normal(self, base: str, tip: str) -> str:
         """The same commits on `base` with nobody's name and time but the series', so that the same series is the same
-        commits."""
+        commits. Raises Refusal when there is a merge among them."""
+        if merges := self.git.ask("rev-list", "--merges", f"{base}..{tip}"):
+            raise Refusal(f"{merges.split()[0]} is a merge, which no patch can hold.")
         parent = self.git.ask("rev-parse", f"{base}^{{commit}}")
         for commit in self.git.ask("rev-list", "--reverse", f"{base}..{tip}").split():
             message = self.git.must("cat-file", "commit", commit).out.partition(b"\n\n")[2]
@@ -235,22 +234,3 @@ def alone(root: Path, name: str = "series") -> Generator[None]:
     with open(folder / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """scripts/series: git on the series."""
-    series = Series(root)
-    if series.ref(TIP) is None:
-        print(f"series: {series.directory.name} is not there yet; scripts/bootstrap makes it.", file=sys.stderr)
-        return 1
-    # The person's own editor, if one is named: `scripts/series rebase -i upstream`.
-    editors = ("GIT_EDITOR", "GIT_SEQUENCE_EDITOR")
-    variables = {key: value for key, value in git_.environment().items() if key not in editors}
-    variables |= {key: os.environ[key] for key in editors if key in os.environ}
-    os.chdir(root)
-    given = sys.argv[1:] if arguments is None else arguments
-    os.execvpe("git", ["git", *series.git.where, *given], variables)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

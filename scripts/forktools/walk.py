@@ -2,16 +2,15 @@
 
 Promises: after each patch the package imports with warnings as errors, the patch's own Python files pass ruff and ty with
 upstream's settings, the sources that it adds pass pyright and mypy in strict mode (for which upstream has none), and its own
-tests (those of its Verify line) pass, on pydantic 2 and on pydantic 1.10; after the last one all that the series has added,
-on 1.10 (on 2 scripts/test-upstream runs them, on the same tree). What is tried after one patch is tried side by side.
-`--quick` leaves the tests out.
+tests (those of its Verify line) pass, on pydantic 2 and on pydantic 1.10. What is tried after one patch is tried side by
+side. `--quick` leaves the tests out. All tests after the last patch are scripts/test-upstream's, and scripts/test-matrix's.
 
 With `--independence`: that the core stands alone, and each follow-up on it. What a patch is says its message: `Part:
 core`, `Part: core, to take or leave` (the family), `Part: follow-up`, `Part: last`; a follow-up that needs others names
-them, `Needs: streams, poll`, by parts of their file names. Nothing is edited to make it fit. Each choice is cherry-picked
-onto the release as it is: the core; the core with the family; both with each follow-up, and what that one needs; both with
-all follow-ups, in the series' order and in the opposite one as far as the needs allow. The tests that the chosen patches
-add pass, and the two orders end in the same tree.
+all of them, `Needs: streams, poll`. Nothing is edited to make it fit. Each choice is cherry-picked onto the release as it
+is: the core; the core with the family; both with each follow-up, and what that one needs; both with all follow-ups, in the
+series' order and in the opposite one as far as the needs allow. The tests that the chosen patches add pass, and the two
+orders end in the same tree.
 
 One line for each step, with what is not good below it; the exit status is 1 when anything is not.
 """
@@ -111,11 +110,8 @@ def walk(series: Series, *, quick: bool) -> Steps:
     with bench(series, v1=not quick) as place:
         for commit, paths in own.items():
             place.git.must("checkout", "--quiet", "--detach", commit.sha)
-            checks = {} if quick else place.tests(paths)
-            if checks and commit == list(own)[-1]:
-                last = list(checks)[-1]
-                checks[last] = place.tests()[last]
-            yield commit.name, place.run(commit.name, {**checks, **linters(place)})
+            tests = {} if quick else place.tests(paths)
+            yield commit.name, place.run(commit.name, {**tests, **linters(place)})
 
 
 def linters(place: Bench) -> Checks:
@@ -159,13 +155,17 @@ def independence(series: Series, *, quick: bool) -> Steps:
             raise Refusal(f"{commit.name}: no Part line in the message that says core, follow-up or last.")
         parts[part].append(commit)
     base, follow_ups = [*parts[CORE], *parts[FAMILY]], parts[FOLLOW_UP]
-    needs = {one: needed(one, follow_ups) for one in follow_ups}
     choices = {"core": parts[CORE], "core and family": base}
+    needs: dict[Commit, list[Commit]] = {}
     for one in follow_ups:
+        words = (one.trailer("Needs") or "").replace(",", " ").split()
+        needs[one] = [other for other in needs if other.trailer("Patch") in words]
+        if len(needs[one]) < len(words):
+            raise Refusal(f"{one.name} needs {' and '.join(words)}, of which not every one is a follow-up before it.")
         also = ", ".join(other.name for other in needs[one])
         choices[f"{one.name} with {also}" if also else one.name] = [*base, *needs[one], one]
     choices["all, in order"] = [*base, *follow_ups]
-    # Each behind what it needs, which is always less.
+    # Each behind what it needs, which needs less.
     backwards = sorted(reversed(follow_ups), key=lambda one: len(needs[one]))
     choices["all, in the opposite order"] = [*base, *backwards]
     made = ""
@@ -178,17 +178,6 @@ def independence(series: Series, *, quick: bool) -> Steps:
                 print("  the tree is another one than in order")
                 good = False
             yield title, good
-
-
-def needed(commit: Commit, follow_ups: Sequence[Commit]) -> list[Commit]:
-    """The follow-ups that one needs, with what they need, in the series' order. Raises Refusal when one is not there."""
-    found: set[Commit] = set()
-    for word in filter(None, (word.strip().lower() for word in (commit.trailer("Needs") or "").split(","))):
-        those = [one for one in follow_ups if word in one.name.lower() and one.number < commit.number]
-        if len(those) != 1:
-            raise Refusal(f"{commit.name} needs {word!r}, which is no one follow-up before it.")
-        found |= {those[0], *needed(those[0], follow_ups)}
-    return [one for one in follow_ups if one in found]
 
 
 def pick(git: Git, title: str, commits: Sequence[Commit]) -> bool:

@@ -14,14 +14,18 @@ from tests.fork.support import Fork, with_two_patches
 @pytest.fixture
 def fork(tmp_path: Path) -> Fork:
     """A fork with an empty series and nothing laid."""
-    (tmp_path / "fork").mkdir()
     return Fork(tmp_path / "fork")
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return with_two_patches(Fork(tmp_path_factory.mktemp("made") / "fork")).root
+
+
 @pytest.fixture
-def patched(fork: Fork) -> Fork:
+def patched(made_once: Path, tmp_path: Path) -> Fork:
     """A laid fork of two patches."""
-    return with_two_patches(fork)
+    return Fork.at(shutil.copytree(made_once, tmp_path / "fork"))
 
 
 @pytest.fixture(scope="session")

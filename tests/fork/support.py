@@ -85,15 +85,20 @@ PROJECT = project(UPSTREAM)
 
 
 class Fork:
-    """A repository like this one, at `root`, of the small upstream release, with an empty series."""
+    """A repository like this one, at `root`, of the small upstream release, with an empty series and nothing laid."""
 
     def __init__(self, root: Path, files: Mapping[str, str] = UPSTREAM, **more: str) -> None:
         self.root = root
         release(root, files, **more)
         (root / "patches").mkdir()
-        self.write(compose.SUMS, "")
-        self.write("pyproject.toml", project(files))
-        self.write("LICENSE", LICENCE)
+        put(root, {compose.SUMS: "", "pyproject.toml": project(files), "LICENSE": LICENCE})
+
+    @classmethod
+    def at(cls, root: Path) -> Fork:
+        """One that is there."""
+        made = cls.__new__(cls)
+        made.root = root
+        return made
 
     @property
     def series(self) -> Series:
@@ -115,10 +120,11 @@ class Fork:
         return rebase.main(list(arguments), self.root)
 
     def commit(self, slug: str, *paths: str, trailers: str = "Verify: pytest") -> None:
-        """Makes a patch of these files, as they are in the tree."""
+        """Makes a patch of these files, as they are in the tree, as a person would."""
         message = f"feat: {slug}\n\nWhy {slug}.\n\nBug: none\nForwarded: no\nPatch: {slug}\n{trailers}\n"
-        self.series.git.must("add", "--force", "--", *paths)
-        self.series.git.must("commit", "--quiet", f"--message={message}")
+        git = self.series.git.using(GIT_AUTHOR_NAME="A. Person", GIT_AUTHOR_DATE="2001-01-01T00:00:00")
+        git.must("add", "--force", "--", *paths)
+        git.must("commit", "--quiet", f"--message={message}")
 
     def names(self) -> list[str]:
         return list(self.series.patches())
@@ -148,8 +154,7 @@ class Fork:
 
     def clone(self, root: Path) -> Fork:
         """What a clone of the main repository in another folder has: neither the commits nor upstream's files."""
-        other = Fork.__new__(Fork)
-        other.root = root
+        other = Fork.at(root)
         tracked = [path for path in self.snapshot() if not path.startswith("src/") or "/lib/background/" in path]
         for path in (path for path in tracked if path not in ("helpers.md", "api.md")):
             other.write(path, self.read(path))

@@ -202,8 +202,7 @@ def test_rebase_this_repository_goes_to_3_55_0_and_back_without_a_hand(tmp_path:
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, tmp_path / path, follow_symlinks=False)
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
-    here = Fork.__new__(Fork)  # without the small upstream that its initializer installs
-    here.root = tmp_path
+    here = Fork.at(tmp_path)
     pinned = pin.load(tmp_path)
     assert here.lay() == 0
     before = here.snapshot()
