@@ -89,19 +89,20 @@ class ComposedPackage(BuildHookInterface[Any]):
                 return
             compose.check_own(root, composed, upstream)
             compose.check_notice(root, pin.load(root), composed, upstream)
+            self._holds = {path[len(pin.PREFIX) :]: content for path, content in composed.files.items()}
             if self.target_name == "sdist":
-                self._holds = self._source(root, composed)
-            else:
-                self._holds = {path[len(pin.PREFIX) :]: content for path, content in composed.files.items()}
+                listed = [*self.config.get("files", []), *(f"patches/{name}" for name in compose.patch_texts(root))]
+                own = {path: content for path, content in composed.files.items() if path.startswith(compose.OWN)}
+                self._holds = {**own, **{path: pin.content(root, path) for path in listed}}
             self._folder = TemporaryDirectory(prefix="openai-fork-")
             tree, rows = Path(self._folder.name, "tree"), Path(self._folder.name, "UPSTREAM")
             for path, content in self._holds.items():
                 (tree / path).parent.mkdir(parents=True, exist_ok=True)
                 (tree / path).write_bytes(content)
             build_data["force_include"] = {str(tree): "/"}
-            if self.target_name != "sdist":
-                told = installed.replaced(upstream.rows, composed.changed)
-                rows.write_bytes("".join(f"{path},{one}\n" for path, one in sorted(told.items())).encode())
+            if self.target_name == "wheel":
+                told = sorted(installed.replaced(upstream.rows, composed.changed).items())
+                rows.write_bytes("".join(f"{path},{one}\n" for path, one in told).encode())
                 build_data["extra_metadata"][str(rows)] = rows.name
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
@@ -114,11 +115,6 @@ class ComposedPackage(BuildHookInterface[Any]):
             except Refusal:
                 os.remove(artifact_path)
                 raise
-
-    def _source(self, root: Path, composed: compose.Composed) -> dict[str, bytes]:
-        listed: list[str] = [*self.config.get("files", []), *(f"patches/{name}" for name in compose.patch_texts(root))]
-        own = {path: content for path, content in composed.files.items() if path.startswith(compose.OWN)}
-        return {**own, **{path: pin.content(root, path) for path in listed}}
 
 
 def check_archive(archive: Path, holds: Mapping[str, bytes]) -> None:

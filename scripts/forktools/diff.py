@@ -2,9 +2,9 @@
 
 Promises: behind the mail's own header and message there is nothing but sections of the form that `git format-patch`
 gives a file with added or changed lines; a hunk has just the lines that its header counts, and what follows it is a
-hunk, a file or the end of the mail (`--no-signature`). All names of a section agree, and are plain: no part that is empty, `..` or
-a drive, no backslash. A link, a rename, a removal, binary content or another mode is refused, and so is a second
-section for a file. A hunk goes exactly where it says: no fuzz, no offset, no whitespace forgiven.
+hunk, a file or the end of the mail, which has no signature. All names of a section agree, and are plain: no part that
+is empty, `..` or a drive, no backslash. A link, a rename, a removal, binary content or another mode is refused, and so
+is a second section for a file. A hunk goes exactly where it says: no fuzz, no offset, no whitespace forgiven.
 
 No library reads it: unidiff and whatthepatch drop lines beyond a hunk's counts in silence, patch-ng takes a patch that
 is applied already for a success, and each would be one more download that the build has to trust.

@@ -155,13 +155,10 @@ def sum_of(rows: Mapping[str, str]) -> str:
 
 def release(root: Path, where: Sequence[Path] | None = None) -> Upstream:
     """The release that the repository at `root` pins. Raises Refusal when what is found is not that, to the byte."""
-    pinned, record = load(root), load_record(root)
-    upstream = read(find(pinned.upstream, where))
-    if sum_of(upstream.rows) != record:
-        raise Refusal(
-            f"the RECORD of {PACKAGE} {pinned.upstream} is not the pinned one: its SHA-256 differs from {PYPROJECT}."
-        )
-    return upstream
+    found = read(find(load(root).upstream, where))
+    if sum_of(found.rows) != load_record(root):
+        raise Refusal(f"RECORD of {PACKAGE} {found.version} is not the pinned one: {PYPROJECT} has another SHA-256.")
+    return found
 
 
 def cached(root: Path, version: str) -> Upstream:
@@ -207,9 +204,9 @@ def find(version: str, where: Sequence[Path] | None = None) -> Distribution:
     held = version_of(found)
     if held != version:
         fork = " (this fork itself, not the upstream release)" if "+background." in held else ""
+        held = held or "without a version"
         raise Refusal(
-            f"the build environment holds {PACKAGE} {held or 'without a version'}{fork}, but the series is made for "
-            f"{PACKAGE}=={version}."
+            f"the build environment holds {PACKAGE} {held}{fork}, but the series is made for {PACKAGE}=={version}."
         )
     return found
 
@@ -230,10 +227,8 @@ def read(found: Distribution) -> Upstream:
     for path, recorded, *_ in ([*row, "", ""] for row in listed):
         if not _BROUGHT.fullmatch(path):
             continue
-        if not plain(path) or path in rows:
-            raise Refusal(
-                f"RECORD of {name} lists {path!r}, which {'stands there twice' if path in rows else 'is no plain path'}."
-            )
+        if not plain(path):
+            raise Refusal(f"RECORD of {name} lists {path!r}, which is no plain path.")
         try:
             rows[path], brought[path] = recorded, Path(str(found.locate_file(path))).read_bytes()
         except OSError:
