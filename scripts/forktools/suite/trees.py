@@ -1,8 +1,8 @@
-"""The two trees that are compared, and the environments in which upstream's tools run on them.
+"""The tree that upstream's tools run on, as stock and as patched, and the environments in which they do.
 
-Promises: `stock` is the verified sdist of the pinned release; `patched` is the same with every patch of the series
-applied by `git am`, one commit each, or nothing is run and the patch is named. An environment is what upstream's own lock
-file says, made by uv, outside the trees so that these can be thrown away.
+Promises: `STOCK` is the verified sdist of the pinned release; `PATCHED` is the same with every patch of the series
+applied by `git am`, one commit each, or nothing is run and the patch is named. They are two commits of one work tree, so
+that everything else is the same for both, environment included. That is what upstream's own lock file says, made by uv.
 """
 
 from __future__ import annotations
@@ -18,51 +18,59 @@ from .. import ROOT, Refusal, git as git_, pin, sdist, compose, variables_withou
 from ..git import Git
 
 STOCK, PATCHED = "stock", "patched"
-BASE_TAG = "upstream"
 BESIDE = "requirements/upstream-suite.txt"
 
 
 @dataclass(frozen=True)
-class Trees:
-    """The folder that holds both, and the paths that the series adds to the tree."""
+class Tree:
+    """The work tree in `folder`."""
 
-    home: Path
+    folder: Path
     version: str
-    added: tuple[str, ...]
 
-    def of(self, name: str) -> Path:
-        """The folder of STOCK or PATCHED."""
-        return self.home / name
+    def turn(self, side: str) -> None:
+        """Makes it STOCK or PATCHED."""
+        Git.of(self.folder).must("checkout", "--quiet", "--force", side)
 
-    @property
     def added_tests(self) -> list[str]:
         """The test files that the series adds."""
-        return [path for path in self.added if path.startswith("tests/") and Path(path).name.startswith("test_")]
+        changes = ("diff", "--name-only", "--diff-filter=A", "-z", STOCK, PATCHED, "--", "tests")
+        names = Git.of(self.folder).must(*changes).names
+        return [path for path in names if Path(path).name.startswith("test_")]
 
 
-def make(root: Path, data: Path | None = None) -> Trees:
-    """Unpacks the pinned sdist twice and applies the series once.
+def make(root: Path, data: Path | None = None) -> Tree:
+    """The tree, patched. What an earlier call unpacked is used again, every file of it as it was.
 
-    data: a folder of upstream's own files that the sdist leaves out; copied into both trees.
+    data: a folder of upstream's own files that the sdist leaves out; copied into the tree, into stock as well.
     Raises Refusal when a patch does not apply, or when the result is not what SHA256SUMS records.
     """
     version = pin.load(root).upstream
-    home = root / pin.CACHE / "suite" / version
-    for name in (STOCK, PATCHED):
-        shutil.rmtree(home / name, ignore_errors=True)
-        sdist.unpack(root, version, home / name)
-        if data is not None:
-            shutil.copytree(data, home / name, dirs_exist_ok=True)
-        git_.create(home / name / ".git")  # both, so that they are alike
-        for arguments in (("add", "--all", "--force"), ("commit", "--quiet", f"--message=openai {version}")):
-            Git.of(home / name).must(*arguments)
-    repository = Git.of(home / PATCHED)
-    repository.must("tag", BASE_TAG)
-    git_.apply(repository, sorted((root / "patches").glob("*.patch")))
+    folder = root / pin.CACHE / "suite" / version / "tree"
+    if not folder.is_dir():
+        part = folder.with_name("tree.part")
+        shutil.rmtree(part, ignore_errors=True)
+        sdist.unpack(root, version, part)
+        git_.create(part / ".git")
+        _commit(Git.of(part), f"openai {version}", "release")
+        part.rename(folder)
+    git = Git.of(folder)
+    git.run("am", "--abort")  # of a call that was broken off
+    git.must("checkout", "--quiet", "--force", "-B", PATCHED, "release")
+    git.must("clean", "--quiet", "--force", "-d", "-x", "--exclude=__pycache__")
+    if data is not None:
+        shutil.copytree(data, folder, dirs_exist_ok=True)
+    _commit(git, "what the sdist lacks", STOCK)
+    git_.apply(git, sorted((root / "patches").glob("*.patch")))
     sums = compose.read_sums(root)
-    compose.check_sums({path: (home / PATCHED / path).read_bytes() for path in sums}, sums)
-    added = repository.must("diff", "--name-only", "--diff-filter=A", "-z", BASE_TAG, "HEAD").names
-    return Trees(home, version, tuple(sorted(added)))
+    compose.check_sums({path: (folder / path).read_bytes() for path in sums}, sums)
+    return Tree(folder, version)
+
+
+def _commit(git: Git, message: str, tag: str) -> None:
+    git.must("add", "--all", "--force", "--", ".", ":!**/__pycache__")
+    git.must("commit", "--quiet", "--allow-empty", f"--message={message}")
+    git.must("tag", "--force", tag)
 
 
 def environment(
@@ -74,17 +82,15 @@ def environment(
     also:   files of requirements.
     Raises Refusal when uv fails.
     """
-    uv = Path(sys.executable).with_name("uv")
     groups = ("--no-default-groups", "--group", "dev", "--group", "pydantic-v1") if v1 else ()
     beside = [word for file in (BESIDE, *also) for word in ("--requirement", str(ROOT / file))]
-    commands = (
+    for command in (
         # Its own version is in BESIDE: the lock names one that not every index has.
         ("sync", "--frozen", "--all-extras", "--no-install-package=inline-snapshot", *groups, "--python", python),
         ("pip", "install", "--python", str(folder), *beside),
-    )
-    for command in commands:
+    ):
         done = subprocess.run(
-            [str(uv), "--quiet", *command],
+            [str(Path(sys.executable).with_name("uv")), "--quiet", *command],
             cwd=tree,
             env={**clean(), "UV_PROJECT_ENVIRONMENT": str(folder)},
             stderr=subprocess.PIPE,
