@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any, Callable
 from pathlib import Path
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import pytest
 
 from forktools import Refusal
 from forktools.git import Git
-from tests.fork.support import OWN, TEST, CLIENT, MODELS, Fork
+from tests.fork.support import OWN, TEST, CLIENT, MODELS, UPSTREAM, Fork
 
 
 def test_lay_in_a_clone_elsewhere_also_twice_at_once_gives_the_same_tree_and_commits(
@@ -127,6 +128,16 @@ def test_lay_where_it_cannot_refuses_and_changes_nothing(
     assert pulled.lay() == 1
     assert says in capsys.readouterr().err
     assert (pulled.series.ref("HEAD"), pulled.snapshot()) == (tip, before)
+
+
+def test_lay_source_distribution_that_is_not_the_wheel_refuses(
+    fork: Fork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Fork(tmp_path / "other", {**UPSTREAM, "openai/client.py": "x\n"})
+    shutil.copytree(other.root / ".upstream/sdist", fork.root / ".upstream/sdist", dirs_exist_ok=True)
+    assert fork.lay() == 1
+    assert f"{CLIENT} of openai 1.2.0 is not the same in source distribution and wheel" in capsys.readouterr().err
+    assert not (fork.root / CLIENT).exists()
 
 
 def test_series_before_bootstrap_refuses(fork: Fork, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,7 @@ def test_problems_clean_repository_has_none(repository: Fork) -> None:
         ("a.txt", "\nfiles." + "pythonhosted" + ".org", "a.txt:2 names a package index by its host"),
         ("a.txt", "see '/" + "root/x'", "a.txt:1 holds a path of one machine"),
         ("a.txt", "/" + "home/me/it", "a.txt:1 holds a path of one machine"),
+        ("a.txt", "in /" + "work/it", "a.txt:1 holds a path of one machine"),
         ("requirements/dev.txt", "hatchling==1.0  # r\nruff>=1  # lint\n", "requirements/dev.txt:2 is not a pin"),
         ("requirements/dev.txt", "hatchling==1.0  # r\nruff==1\n", "requirements/dev.txt:2 is not a pin"),
         ("requirements/dev.txt", "hatchling==2.0  # r\n", "hatchling is 1.0 in pyproject.toml, but 2.0"),
