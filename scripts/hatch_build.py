@@ -38,6 +38,10 @@ SUMMARY = "A fork of openai {0}, not published by OpenAI: failed background runs
 # Set by scripts/bootstrap, which may be run in the middle of an edit, and has laid the tree already.
 KEEP_EDITS = "OPENAI_FORK_KEEP_EDITS"
 
+# What hatchling lets take the place of pyproject.toml's settings, or leave out the build hook; the hook of the metadata is
+# asked all the same.
+FILE, VARIABLE = "hatch.toml", "HATCH_BUILD_NO_HOOKS"
+
 # What hatchling adds to an archive.
 _MADE = re.compile(
     r"PKG-INFO|[^/]+\.dist-info/(METADATA|RECORD|WHEEL|licenses/LICENSE|licenses/NOTICE|extra_metadata/UPSTREAM)"
@@ -45,11 +49,13 @@ _MADE = re.compile(
 
 
 @contextmanager
-def _refusals(output: str) -> Generator[None]:
+def _refusals(output: str, *made: str) -> Generator[None]:
     try:
         yield
     except (Refusal, OSError) as error:
         with suppress(OSError):
+            for archive in made:
+                os.remove(archive)
             os.rmdir(output)  # a front end or hatchling has made it; one that holds anything stays
         said = f"{error.filename}: {error.strerror}." if isinstance(error, OSError) else error
         # Not an exception: front ends would show a traceback of the back end around the one sentence.
@@ -63,6 +69,9 @@ class UpstreamMetadata(MetadataHookInterface):
         """Fills the dynamic fields of the project table."""
         root = Path(self.root)
         with _refusals(os.path.join(self.root, "dist")):
+            for off, there in ((FILE, os.path.lexists(root / FILE)), (VARIABLE, VARIABLE in os.environ)):
+                if there:
+                    raise Refusal(f"{off} can turn off what makes the package, so nothing is built.")
             pinned, upstream = pin.load(root), pin.release(root)
             inherited = project_metadata_from_core_metadata(upstream.metadata)
         metadata.update({field: said for field, said in inherited.items() if field not in OURS})
@@ -109,12 +118,8 @@ class ComposedPackage(BuildHookInterface[Any]):
         """Removes the temporary folder, and the archive if it holds anything else than what was composed."""
         if self._folder is not None:
             self._folder.cleanup()
-        with _refusals(self.directory):
-            try:
-                check_archive(Path(artifact_path), self._holds)
-            except Refusal:
-                os.remove(artifact_path)
-                raise
+        with _refusals(self.directory, artifact_path):
+            check_archive(Path(artifact_path), self._holds)
 
 
 def check_archive(archive: Path, holds: Mapping[str, bytes]) -> None:

@@ -3,7 +3,7 @@
 The fork is a pin and a series; everything else is computed from them:
 
     pin      the pin in pyproject.toml, and the release that it names, every file checked against its RECORD
-    diff     a patch, read by the letter
+    diff     a patch, read and applied by the letter
     compose  pin + patches/, without git: the wheel
     installed  whether an installed wheel is that one
     git      git that nothing outside the call reaches

@@ -200,6 +200,7 @@ IN_EVERY_BUILD: list[tuple[str, Tamper, str]] = [
     ("patch text at the end", append(HOOKS, "evil\n"), "cannot be read as a patch"),
     ("patch signature that goes on", append(HOOKS, "-- \n2.39\ndiff --git a/x b/x\n"), "cannot be read"),
     ("patch hunk elsewhere", edit(HOOKS, "-1,6 +1,7", "-2,6 +2,7"), INEXACT),
+    ("patch other start", edit(HOOKS, "-1,6 +1,7", "-2,6 +1,7"), INEXACT),
     ("patch other goal", edit(HOOKS, "-1,6 +1,7", "-1,6 +2,7"), INEXACT),
     ("patch other goal of a later hunk", edit(HOOKS, "-17,7 +18,7", "-17,7 +17,7"), INEXACT),
     ("patch other context", edit(HOOKS, " line 2\n", " line two\n"), INEXACT),
@@ -264,6 +265,7 @@ IN_EVERY_BUILD: list[tuple[str, Tamper, str]] = [
     ("release record gone", remove(RECORD), "has no RECORD"),
     ("release record not UTF-8", write(RECORD, b"\xff"), "has no RECORD"),
     # The place
+    ("settings elsewhere", write("hatch.toml", ""), "^hatch.toml can turn off"),
     ("own package a link", link(HERE, whole=True), "link|in no patch"),
     ("own package a file", instead(HERE, write(HERE, "x")), "not a f|in no patch"),
 ]
@@ -344,6 +346,12 @@ def test_honest_tree_builds(spoilt: Fork, kind: str) -> None:
     else:
         assert all((spoilt.root / path).read_bytes() == content for path, content in composed.files.items())
     assert told["written"] == (told["holds"] if kind != "editable" else {})
+
+
+def test_build_without_its_hook_is_refused(spoilt: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HATCH_BUILD_NO_HOOKS", "true")
+    with pytest.raises(SystemExit, match="^openai fork: HATCH_BUILD_NO_HOOKS can turn off what makes the package"):
+        build(spoilt, "wheel")
 
 
 def test_editable_takes_our_own_package_as_it_stands(spoilt: Fork) -> None:
