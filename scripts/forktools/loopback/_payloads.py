@@ -67,17 +67,6 @@ def message(text: str, *, status: str = "completed") -> JSON:
     return {"id": "msg_loopback0000", "type": "message", "status": status, "role": "assistant", "content": [part]}
 
 
-def usage(input_tokens: int, output_tokens: int) -> JSON:
-    """The billed tokens of a run."""
-    return {
-        "input_tokens": input_tokens,
-        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-        "output_tokens": output_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": input_tokens + output_tokens,
-    }
-
-
 def events_of(ending: Mapping[str, Any], *, started: Mapping[str, Any]) -> Iterator[JSON]:
     """The server-sent events of a run that ends as `ending`, in order; the server numbers them.
 
@@ -107,12 +96,7 @@ _TOOL: JSON = {
     "type": "function",
     "name": "write_report",
     "description": "Writes a section of the report and returns the place it was stored at.",
-    "parameters": {
-        "type": "object",
-        "properties": _FIELDS,
-        "required": sorted(_FIELDS),
-        "additionalProperties": False,
-    },
+    "parameters": {"type": "object", "properties": _FIELDS, "required": [*_FIELDS], "additionalProperties": False},
     "strict": True,
 }
 

@@ -1,16 +1,16 @@
 """How a run goes, as data, and a catalogue of the ways to end.
 
 Promises: a `Scenario` holds everything the server needs for one run; every text in the catalogue was written for it.
-The name of a scenario in the catalogue is also an id: `GET /v1/responses/resp_<name>` answers without any create.
+A run that has ended does not change any more, and no clock moves one.
 """
 
 from __future__ import annotations
 
 from typing import Any
-from dataclasses import dataclass
-from collections.abc import Mapping
+from dataclasses import field, dataclass
+from collections.abc import Mapping, Sequence
 
-from ._payloads import JSON, usage, message
+from ._payloads import JSON, MODEL, message, response, events_of
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,42 @@ class Scenario:
     """Members that the last Response does not have at all."""
 
 
+@dataclass
+class Run:
+    """One background run and how far it is."""
+
+    id: str
+    scenario: Scenario
+    model: str = MODEL
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    answered: int = 0
+    """Retrieves that were answered truly: what moves the run on."""
+
+    @property
+    def status(self) -> str | None:
+        """What the next retrieve shows; None is the ending."""
+        return self.scenario.polls[self.answered] if self.answered < len(self.scenario.polls) else None
+
+    def body(self, status: str | None) -> JSON:
+        """The Response with that status, or its ending for None."""
+        ending = self.scenario.ending if status is None else {"status": status}
+        made = response(self.id, ending.get("status", "completed"), model=self.model, metadata=self.metadata)
+        left_out = self.scenario.without if status is None else ()
+        return {name: value for name, value in {**made, **ending}.items() if name not in left_out}
+
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """The events of its stream, from the first."""
+        if self.scenario.events is not None:
+            return self.scenario.events
+        made = [*events_of(self.body(None), started=self.body("queued")), *self.scenario.epilogue]
+        return [{"sequence_number": number, **event} for number, event in enumerate(made)]
+
+    def cancel(self) -> None:
+        """Ends it, unless it has ended."""
+        if self.status is not None:
+            self.scenario = Scenario(self.scenario.name, {"status": "cancelled"}, polls=())
+
+
 def _failed(name: str, title: str, sync_status: int | None, text: str, **more: Any) -> Scenario:
     """A run that failed for the cause of that name; what else is given stands in the error, too."""
     return Scenario(name, {"status": "failed", "error": {"code": name, "message": text, **more}}, title, sync_status)
@@ -48,8 +84,15 @@ def _incomplete(reason: str, title: str, written: Mapping[str, Any]) -> Scenario
 
 
 _DRAFT = "The harbour was built in three stages, of which the first"
-_PARTIAL: JSON = {"output": [message(_DRAFT, status="incomplete")], "usage": usage(412, 57)}
-_DONE: JSON = {"output": [message("The harbour was built in three stages.")], "usage": usage(412, 38)}
+_USAGE: JSON = {
+    "input_tokens": 412,
+    "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+    "output_tokens": 57,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 469,
+}
+_PARTIAL: JSON = {"output": [message(_DRAFT, status="incomplete")], "usage": _USAGE}
+_DONE: JSON = {"output": [message("The harbour was built in three stages.")], "usage": _USAGE}
 _FAULT: JSON = {"code": "server_error", "message": "The run stopped while it was writing."}
 _LATE: JSON = {"code": "content_filter", "message": "The prompt was filtered.", "type": None}
 _POLICY: JSON = {"error_type": "potentially_unintended_data_transfer", "detailed_explanation": None}
@@ -60,26 +103,11 @@ _SCENARIOS = (
     Scenario("partial_output", {"status": "failed", "error": _FAULT, **_PARTIAL}, "error, text kept", 500),
     _failed("overloaded", "overloaded", 503, "Too many runs at the moment.", code="server_is_overloaded"),
     _failed("rate_limit_exceeded", "rate limit", 429, "Too many tokens. Please try again in 11.054s.", type="tokens"),
-    _failed(
-        "request_too_large",
-        "larger than limit",
-        429,
-        "Request too large: it needs 48112 tokens, a minute has 30000. The input must be reduced.",
-        code="rate_limit_exceeded",
-        type="tokens",
-    ),
-    _failed(
-        "insufficient_quota", "out of quota", 429, "The quota of this project is used up.", type="insufficient_quota"
-    ),
-    _failed(
-        "usage_limit_reached",
-        "usage limit by type",
-        429,
-        "The usage limit is reached.",
-        code=None,
-        type="usage_limit_reached",
-        resets_in_seconds=5400,
-    ),
+    _failed("request_too_large", "larger than limit", 429, "Request too large: the input must be reduced.",
+            code="rate_limit_exceeded", type="tokens"),
+    _failed("insufficient_quota", "out of quota", 429, "The quota is used up.", type="insufficient_quota"),
+    _failed("usage_limit_reached", "usage limit by type", 429, "The usage limit is reached.", code=None,
+            type="usage_limit_reached", resets_in_seconds=5400),
     _failed("invalid_prompt", "prompt refused", 400, "The prompt was refused by the usage policy."),
     _failed("context_length_exceeded", "context too long", 400, "The input is too long for the model.", param="input"),
     _failed("conversation_locked", "conversation in use", 400, "Another run writes to this conversation."),
@@ -97,7 +125,7 @@ _SCENARIOS = (
     _incomplete("content_filter", "filtered midway", _PARTIAL),
     _incomplete("steered", "steered elsewhere", {}),
     Scenario("cancelled", {"status": "cancelled", **_PARTIAL}, "cancelled"),
-)
+)  # fmt: skip
 
 CATALOGUE: Mapping[str, Scenario] = {scenario.name: scenario for scenario in _SCENARIOS}
 """The ways to end, by name: every class of the contract, every odd shape of a failed Response."""

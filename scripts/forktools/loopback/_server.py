@@ -7,9 +7,11 @@ hook that raises makes the request fail with a 500 and the `with` block fail wit
 
 from __future__ import annotations
 
+import random
 import socket
 import struct
 import asyncio
+import itertools
 from types import TracebackType
 from typing import Any, cast
 from contextlib import ExitStack, asynccontextmanager
@@ -19,14 +21,15 @@ from collections.abc import AsyncGenerator
 from anyio import from_thread
 from aiohttp import web
 
-from ._api import Api
 from ._wire import Fault, Route, Answer, Request, FaultHook
+from ._payloads import JSON, sse
+from ._scenarios import CATALOGUE, Run, Scenario
 
 # A socket that lingers for 0 seconds is closed by a reset.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Loopback(Api):
+class Loopback:
     """A server to talk to instead of the API.
 
     Args:
@@ -36,17 +39,34 @@ class Loopback(Api):
     """
 
     def __init__(self, *, faults: FaultHook | None = None, port: int = 0, log: bool = True) -> None:
-        super().__init__()
         self.faults = faults
         self.requests: list[Request] = []
         """The log, in the order of arrival."""
         self.total = 0
         """How many requests came, logged or not."""
+        self.creates = 0
+        """How many runs were created."""
+        self.cancels: Counter[str] = Counter()
+        """How many cancel requests were answered, by response id."""
+        self._runs = {f"resp_{name}": Run(f"resp_{name}", scenario) for name, scenario in CATALOGUE.items()}
+        self._upcoming: list[Scenario] = []
         self._log = log
         self._port = port
         self._polls: Counter[str | None] = Counter()
         self._problem: Exception | None = None
         self._running = ExitStack()
+
+    # -- what a test does
+
+    def add(self, scenario: Scenario | str, response_id: str | None = None, **more: Any) -> str:
+        """Registers a run as if it had been created before, and returns its id."""
+        response_id = response_id or f"resp_loopback{len(self._runs):08d}"
+        self._runs[response_id] = Run(response_id, _scenario(scenario), **more)
+        return response_id
+
+    def upcoming(self, *scenarios: Scenario | str) -> None:
+        """The scenarios of the next creates, in turn; a create's own `metadata` outranks them."""
+        self._upcoming += map(_scenario, scenarios)
 
     @property
     def url(self) -> str:
@@ -125,15 +145,14 @@ class Loopback(Api):
             fault = self.faults(request) if self.faults is not None else None
             answer = fault.instead if fault is not None else None
             if answer is None:
-                answer = self.answer(request, move=fault is None)
+                answer = self._answer(request, move=fault is None)
+                answer = answer._replace(headers={**answer.headers, "x-request-id": f"req_loopback{self.total:08d}"})
         except Exception as problem:
             self._problem = self._problem or problem
             return web.Response(status=500, text=repr(problem))
-        return await self._send(http, request, answer, fault or Fault("end"))
+        return await self._send(http, answer, fault or Fault("end"))
 
-    async def _send(
-        self, http: web.Request, request: Request, answer: Answer | bytes, fault: Fault
-    ) -> web.StreamResponse:
+    async def _send(self, http: web.Request, answer: Answer | bytes, fault: Fault) -> web.StreamResponse:
         transport: Any = http.transport
         response = web.StreamResponse()  # nobody gets it where the connection is closed
         if isinstance(answer, bytes):
@@ -142,7 +161,7 @@ class Loopback(Api):
             whole = b"".join(answer.pieces)
             pieces = answer.pieces if fault.keep == 1 else [whole[: int(len(whole) * fault.keep)]]
             response.set_status(answer.status)
-            response.headers.update({**answer.headers, "x-request-id": f"req_loopback{request.number:08d}"})
+            response.headers.update(answer.headers)
             if not answer.stream:
                 # What breaks off had announced all of it.
                 response.content_length = sum(map(len, pieces if fault.then == "end" else answer.pieces))
@@ -156,3 +175,70 @@ class Loopback(Api):
         if fault.then != "end":
             transport.close()
         return response
+
+    # -- the API
+
+    def _answer(self, request: Request, *, move: bool) -> Answer:
+        """What the API answers; without `move` a retrieve leaves its run where it was."""
+        if request.route == "create":
+            return self._create(request)
+        run = self._runs.get(request.response_id or "")
+        if run is None:
+            return _problem(404, f"There is nothing at {request.method} {request.path}.")
+        if request.route == "cancel":
+            self.cancels[run.id] += 1
+            run.cancel()
+            return Answer.json(200, run.body(None))
+        if request.query.get("stream") == "true":
+            return _stream(run, int(request.query.get("starting_after", -1)), move=move)
+        hints = run.scenario.poll_headers
+        answer = Answer.json(200, run.body(run.status), hints[min(run.answered, len(hints) - 1)] if hints else {})
+        run.answered += move
+        return answer
+
+    def _create(self, request: Request) -> Answer:
+        try:
+            asked: JSON = request.json
+            model: str = asked["model"]
+        except (ValueError, TypeError, KeyError):
+            return _problem(400, "The body must be a JSON object with a 'model'.")
+        metadata: dict[str, str] = asked.get("metadata") or {}
+        wanted = metadata.get("scenario")
+        if wanted is None:
+            scenario = self._upcoming.pop(0) if self._upcoming else CATALOGUE["completed"]
+        elif wanted in CATALOGUE:
+            scenario = CATALOGUE[wanted]
+        else:
+            return _problem(400, f"No scenario is called '{wanted}'.")
+        self.creates += 1
+        run = self._runs[self.add(scenario, model=model, metadata=metadata)]
+        if not asked.get("background") and scenario.sync_status is not None:
+            return Answer.json(scenario.sync_status, {"error": scenario.ending["error"]})
+        if asked.get("stream"):
+            return _stream(run, move=True)
+        return Answer.json(200, run.body("queued" if asked.get("background") else None))
+
+
+def _scenario(scenario: Scenario | str) -> Scenario:
+    return CATALOGUE[scenario] if isinstance(scenario, str) else scenario
+
+
+def _stream(run: Run, after: int = -1, *, move: bool) -> Answer:
+    pieces = [sse(event) for place, event in enumerate(run.events()) if event.get("sequence_number", place) > after]
+    if run.scenario.chunk_seed is not None:
+        pieces = _cut(b"".join(pieces), run.scenario.chunk_seed)
+    if move:
+        # Who has seen the stream has seen the end of the run.
+        run.answered = max(run.answered, len(run.scenario.polls))
+    return Answer(200, {"content-type": "text/event-stream"}, pieces, stream=True)
+
+
+def _cut(data: bytes, seed: int) -> list[bytes]:
+    """`data` in pieces of about 24 bytes, cut without regard to events, lines or characters."""
+    places = sorted(random.Random(seed).sample(range(1, len(data)), len(data) // 24))
+    return [data[start:end] for start, end in itertools.pairwise([0, *places, len(data)])]
+
+
+def _problem(status: int, text: str) -> Answer:
+    error = {"message": text, "type": "invalid_request_error", "param": None, "code": None}
+    return Answer.json(status, {"error": error})

@@ -20,20 +20,15 @@ Route = Literal["create", "retrieve", "cancel", "unknown"]
 class Request:
     """One request as it came."""
 
-    number: int
-    """Counted from 1 over the whole life of the server."""
+    number: int  # counted from 1 over the whole life of the server
     method: str
-    path: str
-    """Percent-decoded, without the query."""
+    path: str  # percent-decoded, without the query
     query: Mapping[str, str]
-    headers: Mapping[str, str]
-    """Found in upper and lower case."""
+    headers: Mapping[str, str]  # found in upper and lower case
     body: bytes
     route: Route
-    response_id: str | None
-    """The id in the path, if the route has one."""
-    poll: int
-    """Which retrieve of this id it is, counted from 1, faults included; 0 for the other routes."""
+    response_id: str | None  # the one in the path, if the route has one
+    poll: int  # which retrieve of this id it is, counted from 1, faults included; 0 for the other routes
 
     @property
     def json(self) -> Any:
@@ -47,9 +42,7 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     pieces: Sequence[bytes]
-    """The body."""
-    stream: bool = False
-    """Sent in chunks, one a piece; else the length of the body is announced."""
+    stream: bool = False  # sent in chunks, one a piece; else the length of the body is announced
 
     @classmethod
     def json(cls, status: int, body: object, headers: Mapping[str, str] | None = None) -> Answer:
@@ -65,10 +58,8 @@ class Fault:
     """
 
     then: Literal["end", "close", "hang", "reset"]
-    keep: float | None = 1.0
-    """The share of the body that is sent; None keeps the head back as well."""
-    instead: Answer | bytes | None = None
-    """In place of the true answer: another one, or bytes that need not be HTTP."""
+    keep: float | None = 1.0  # the share of the body that is sent; None keeps the head back as well
+    instead: Answer | bytes | None = None  # of the true answer: another one, or bytes that need not be HTTP
 
     @classmethod
     def reset(cls) -> Fault:
