@@ -1,14 +1,9 @@
 """`./scripts/demo`: background runs to every way of ending, with the flag and as stock does it.
 
-    demo                     against the embedded loopback server; no key, no network
-    demo --live              one tiny real run; needs OPENAI_API_KEY
-    demo --payloads FILE…    the verdict on recorded payloads, one JSON object a line
-    demo --serve             that server, until it is interrupted
-
 Promises: nothing in the output is written beforehand, every value was read from an answer or an exception of this
-process; no line is longer than 100 columns; there is colour on a terminal only. Exit code 0 when all was shown, 1 when
-a live run could not be made or was not over in time, a port is taken, or a payload is unexplained or other than its file
-expects, 2 when something is missing from the command (a key, a file, a member).
+process; no line is longer than 100 columns; there is colour where rich finds a terminal that has it. Exit code 0 when all
+was shown, 1 when a live run could not be made or was not over in time, a port is taken, or a payload is unexplained or
+other than its file expects, 2 when something is missing from the command (a key, a file, a member).
 """
 
 from __future__ import annotations
@@ -18,157 +13,129 @@ import sys
 import time
 import argparse
 import threading
-from io import TextIOWrapper
-from typing import TextIO
-from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from collections.abc import Callable, Collection
+
+from rich.text import Text
+from rich.console import Console
 
 import openai
-from openai import OpenAI, BackgroundResponseError
+from openai import OpenAI, BackgroundResponseError, BackgroundPollTimeoutError
 from openai.types.responses import Response
 
 from .loopback import CATALOGUE, Loopback, Scenario
-from .demo_payloads import BadPayloads, say, in_seconds, show_payloads
+from .demo_payloads import WIDTH, BadPayloads, say, in_seconds, show_payloads
 
 LIVE_MODEL = "gpt-5.4-nano"
 
-# The rungs of a program that was written for synchronous calls, in the order of its `except` clauses.
-STOCK_LADDER: tuple[type[openai.OpenAIError], ...] = (
-    openai.BadRequestError,
-    openai.AuthenticationError,
-    openai.PermissionDeniedError,
-    openai.NotFoundError,
-    openai.ConflictError,
-    openai.UnprocessableEntityError,
-    openai.RateLimitError,
-    openai.InternalServerError,
-    openai.ContentFilterFinishReasonError,
-    openai.APIStatusError,
-    openai.APIError,
+# The cells of a run, which takes two lines: the head, the width and the style of each.
+ABOVE = (
+    ("how the run ends", 19, "bold"),
+    ("status", 10, ""),
+    ("code or reason", 29, ""),
+    ("retryable", 9, ""),
+    ("retry_after", 11, ""),
+    ("partial text", 0, ""),
 )
-HEADS = (
-    ("how the run ends", "status", "code or reason", "retryable", "retry_after", "partial text"),
-    ("", "raised with the flag", "caught by `except`", "without the flag (stock)"),
-)
-# How a terminal shows each cell of the two lines: bold, red (green where nothing is raised), dim.
-STYLES = (("1", "", "", "", "", ""), ("", "31", "", "2"))
-GREEN = "32"
+BELOW = (("raised with the flag", 34, "red"), ("caught by `except`", 30, ""), ("without the flag (stock)", 0, "dim"))
 
 Ended = Response | BackgroundResponseError
-Line = tuple[str, ...]
-Pair = tuple[Line, Line]
 
 
-def wait(fetch: Callable[[], Response], *, pause: Callable[[], None] = lambda: None) -> Ended:
+class Row(NamedTuple):
+    """What the table shows of a run."""
+
+    above: tuple[str, ...]
+    below: tuple[str, ...]
+
+
+def outcome(ask: Callable[[], Response]) -> Ended:
     """Asks until the run is over; returns the completed response, or the error that was raised."""
-    while True:
-        try:
-            response = fetch()
-        except BackgroundResponseError as error:
-            return error
-        if response.status == "completed":
-            return response
-        pause()
-
-
-def what_stock_does(fetch: Callable[[], Response]) -> str:
-    """What a retrieve without the flag gives at the end."""
     try:
-        response = fetch()
+        while (run := ask()).status != "completed":
+            pass
+    except BackgroundResponseError as error:
+        return error
+    return run
+
+
+def row(title: str, ended: Ended, client: OpenAI, response_id: str) -> Row:
+    """What the caller of a run got, and what a retrieve without the flag gives."""
+    try:
+        stock = f"returns, status {client.responses.retrieve(response_id).status or 'missing'}"
     except openai.OpenAIError as error:
-        return f"raises {type(error).__name__}"
-    return f"returns, status {response.status or 'missing'}"
-
-
-def cells(title: str, ended: Ended, stock: str) -> Pair:
-    """The two lines of the table for a run, as its caller sees it."""
-    status = ended.status or "-"
+        stock = f"raises {type(error).__name__}"
     if isinstance(ended, Response):
-        return (title, status, "-", "-", "-", "-"), ("", "nothing", "-", stock)
+        return Row((title, str(ended.status), "-", "-", "-", "-"), ("nothing", "-", stock))
     code = ended.code or ended.reason or (f"type: {ended.type}" if ended.type else "-")
     kept = f"{len(ended.output_text)} chars" if ended.output_text else "-"
-    caught_by = next((rung.__name__ for rung in STOCK_LADDER if isinstance(ended, rung)), "-")
-    above = (title, status, code, "yes" if ended.retryable else "no", in_seconds(ended.retry_after), kept)
-    return above, ("", type(ended).__name__, caught_by, stock)
+    retry = "yes" if ended.retryable else "no", in_seconds(ended.retry_after)
+    # What catches it in a program that was written for synchronous calls.
+    equivalent = ended.equivalent or openai.APIError
+    caught = equivalent.__name__ if isinstance(ended, equivalent) else "-"
+    return Row((title, ended.status or "-", code, *retry, kept), (type(ended).__name__, caught, stock))
 
 
-def run_scenario(client: OpenAI, scenario: Scenario) -> Pair:
-    """One run from its create to its end, with the flag; and what a retrieve without it gives."""
+def run_scenario(client: OpenAI, scenario: Scenario) -> Row:
+    """One run from its create to its end."""
     run = client.responses.create(
         model="gpt-5.6", input="Write about the harbour.", background=True, metadata={"scenario": scenario.name}
     ).id
-    ended = wait(lambda: client.responses.retrieve(run, raise_on_failure=True))
-    return cells(scenario.title, ended, what_stock_does(lambda: client.responses.retrieve(run)))
+    ended = outcome(lambda: client.responses.retrieve(run, raise_on_failure=True))
+    return row(scenario.title, ended, client, run)
 
 
-def show_scenarios(out: TextIO) -> None:
-    """The table, from real requests to the embedded server."""
+def show_scenarios(console: Console, shown: Collection[str] = CATALOGUE) -> None:
+    """The table of all runs, from real requests to the embedded server; prints the rows that are `shown`."""
     started = time.perf_counter()
     with Loopback() as server:
         with OpenAI(base_url=server.base_url, api_key="loopback", max_retries=0) as client:
-            rows = [run_scenario(client, scenario) for scenario in CATALOGUE.values()]
+            rows = {name: run_scenario(client, scenario) for name, scenario in CATALOGUE.items()}
     seconds = time.perf_counter() - started
-    raised = [below for _, below in rows if below[1] != "nothing"]
-    returned = sum(below[3].startswith("returns") for below in raised)
-    print(f"openai {openai.__version__} against {server.base_url} (embedded: no key, no network)", file=out)
-    print("Each run: create(background=True), then retrieve(id, raise_on_failure=True) until it is over.\n", file=out)
-    print_table(rows, out)
-    print(f"{len(rows)} runs, {server.total} requests, {seconds:.1f} s.", file=out)
-    print(
-        f"{len(raised)} did not complete and were raised. Without the flag, which is what stock openai does,", file=out
-    )
-    print(f"{returned} of these {len(raised)} came back as an ordinary return value.", file=out)
+    raised = [one.below for one in rows.values() if one.below[0] != "nothing"]
+    returned = sum(stock.startswith("returns") for *_, stock in raised)
+    console.print(f"openai {openai.__version__} against {server.base_url} (embedded: no key, no network)")
+    console.print("Each run: create(background=True), then retrieve(id, raise_on_failure=True) until it is over.\n")
+    print_table([rows[name] for name in shown], console)
+    if len(shown) < len(rows):
+        console.print("…\n")
+    console.print(f"{len(rows)} runs, {server.total} requests, {seconds:.1f} s.")
+    console.print(f"{len(raised)} did not complete and were raised. Without the flag, which is what stock openai does,")
+    console.print(f"{returned} of these {len(raised)} came back as an ordinary return value.")
 
 
-def print_table(rows: Sequence[Pair], out: TextIO) -> None:
-    coloured = out.isatty() and not os.environ.get("NO_COLOR")
-    above, below = (
-        aligned([HEADS[0], *(row[0] for row in rows)]),
-        aligned([HEADS[1], *(row[1] for row in rows)], first=2),
-    )
-    for number, pair in enumerate(zip(above, below, strict=True)):
-        for line, styles in zip(pair, STYLES, strict=True):
-            print(*(painted(line, styles) if coloured and number else line), sep="  ", file=out)
-        print("" if number else "=" * max(len("  ".join(line)) for line in above + below), file=out)
+def print_table(rows: list[Row], console: Console) -> None:
+    heads = Row(*(tuple(head for head, _, _ in columns) for columns in (ABOVE, BELOW)))
+    for number, (above, below) in enumerate([heads, *rows]):
+        for indent, cells, columns in (("", above, ABOVE), ("    ", below, BELOW)):
+            texts = [
+                Text(cell.ljust(width), ("green" if cell == "nothing" else style) if number else "")
+                for cell, (_, width, style) in zip(cells, columns, strict=True)
+            ]
+            console.print(Text(indent) + Text("  ").join(texts))
+        console.print("" if number else "=" * WIDTH)
 
 
-def aligned(rows: Sequence[Line], *, first: int = 0) -> list[Line]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    widths = [first or widths[0], *widths[1:-1], 0]
-    return [tuple(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-
-
-def painted(line: Line, styles: Line) -> Line:
-    chosen = [GREEN if cell.strip() == "nothing" else style for cell, style in zip(line, styles, strict=True)]
-    return tuple(f"\x1b[{style}m{cell}\x1b[0m" if style else cell for cell, style in zip(line, chosen, strict=True))
-
-
-def show_live(model: str, max_wait_seconds: float, out: TextIO) -> int:
+def show_live(model: str, max_wait_seconds: float, console: Console) -> int:
     """One real run."""
     if not os.environ.get("OPENAI_API_KEY"):
         print("OPENAI_API_KEY is not set: --live makes one small real run and needs a key.", file=sys.stderr)
         print("Set it and try again, or leave --live out: the embedded server needs none.", file=sys.stderr)
         return 2
-    run: str | None = None
-    deadline = time.monotonic() + max_wait_seconds
-
-    def pause() -> None:
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(1)
-
+    run = ""
     try:
         with OpenAI() as client:
-            say(f"openai {openai.__version__} against {client.base_url}, model {model}", out, indent=0)
+            say(f"openai {openai.__version__} against {client.base_url}, model {model}", console, indent=0)
             run = client.responses.create(
                 model=model, input="Name one harbour.", background=True, max_output_tokens=64
             ).id
-            print(f"created {run}\n", file=out, flush=True)
-            ended = wait(lambda: client.responses.retrieve(run, raise_on_failure=True), pause=pause)
-            stock = what_stock_does(lambda: client.responses.retrieve(run))
-    except TimeoutError:
-        print(
-            f"{run} was not over after {max_wait_seconds:g} s; it goes on, and can be retrieved later.", file=sys.stderr
-        )
+            console.print(f"created {run}\n")
+            ended = outcome(
+                lambda: client.responses.poll(run, raise_on_failure=True, max_wait_seconds=max_wait_seconds)
+            )
+            print_table([row("a real run", ended, client, run)], console)
+    except BackgroundPollTimeoutError as error:
+        print(error, file=sys.stderr)
         return 1
     except openai.OpenAIError as error:
         print(f"The run could not be made or followed: {type(error).__name__}: {error}", file=sys.stderr)
@@ -177,20 +144,19 @@ def show_live(model: str, max_wait_seconds: float, out: TextIO) -> int:
     except KeyboardInterrupt:
         print(f"\nInterrupted; {f'{run} goes on' if run else 'no run was created'}.", file=sys.stderr)
         return 130
-    print_table([cells("a real run", ended, stock)], out)
-    say(ended.output_text if isinstance(ended, Response) else str(ended), out, indent=0)
+    say(ended.output_text if isinstance(ended, Response) else str(ended), console, indent=0)
     return 0
 
 
-def serve(port: int, out: TextIO) -> int:
+def serve(port: int, console: Console) -> int:
     """The embedded server for other programs, until Ctrl-C."""
     try:
         with Loopback(port=port, log=False) as server:
-            print(f"export OPENAI_BASE_URL={server.base_url} OPENAI_API_KEY=none\n", file=out)
-            print("Create a run with metadata={'scenario': NAME}, or retrieve resp_NAME, NAME being one of\n", file=out)
+            console.print(f"export OPENAI_BASE_URL={server.base_url} OPENAI_API_KEY=none\n")
+            console.print("Create a run with metadata={'scenario': NAME}, or retrieve resp_NAME, NAME being one of\n")
             for scenario in CATALOGUE.values():
-                print(f"  {scenario.name:<32}{scenario.title}", file=out)
-            print("\nCtrl-C stops it.", file=out, flush=True)
+                console.print(f"  {scenario.name:<32}{scenario.title}")
+            console.print("\nCtrl-C stops it.")
             threading.Event().wait()
     except OSError as error:
         print(f"Cannot listen on 127.0.0.1:{port}: {error.strerror}.", file=sys.stderr)
@@ -200,7 +166,7 @@ def serve(port: int, out: TextIO) -> int:
     return 0
 
 
-def main(arguments: list[str] | None = None, out: TextIO | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code."""
     # Only the script shows what they mean: ./scripts/demo --help
     parser = argparse.ArgumentParser(prog="./scripts/demo")
@@ -212,30 +178,20 @@ def main(arguments: list[str] | None = None, out: TextIO | None = None) -> int:
     parser.add_argument("--max-wait", type=float, default=120, metavar="SECONDS")
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args(arguments)
-    shown = out or sys.stdout
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if options.live:
-        return show_live(options.model, options.max_wait, shown)
+        return show_live(options.model, options.max_wait, console)
     if options.serve:
-        return serve(options.port, shown)
+        return serve(options.port, console)
     if options.payloads is None:
-        show_scenarios(shown)
+        show_scenarios(console)
         return 0
     try:
-        return 0 if show_payloads(options.payloads, shown) else 1
+        return 0 if show_payloads(options.payloads, console) else 1
     except BadPayloads as problem:
         print(problem, file=sys.stderr)
         return 2
 
 
 if __name__ == "__main__":
-    # A terminal that cannot show a character gets its escape; a reader that has gone away (`| head`) is no error.
-    for standard in (sys.stdout, sys.stderr):
-        if isinstance(standard, TextIOWrapper):
-            standard.reconfigure(errors="backslashreplace")
-    try:
-        code = main()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code)
+    sys.exit(main())

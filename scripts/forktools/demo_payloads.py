@@ -14,22 +14,21 @@ than what the SDK says that it raises.
 from __future__ import annotations
 
 import json
+import math
 import logging
 import textwrap
-from typing import Any, TextIO, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from pathlib import Path
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Iterator, Sequence
 
-from openai import (
-    OpenAIError,
-    APIStatusError,
-    BackgroundResponseError,
-    ContentFilterFinishReasonError,
-)
+from rich.console import Console
+
+from openai import OpenAIError, APIStatusError, BackgroundResponseError, ContentFilterFinishReasonError
 from openai._models import construct_type
 from openai.types.responses import Response
 
-from .demo_routes import JSON, Seen, go, created, is_tried
+from .loopback import Loopback
+from .demo_routes import JSON, Seen, go, created
 
 WIDTH = 100
 
@@ -49,7 +48,7 @@ class BadPayloads(Exception):
 class Row(NamedTuple):
     """One recorded payload."""
 
-    line: int
+    where: str
     title: str
     routes: Sequence[str]
     case: Mapping[str, Any]
@@ -60,40 +59,36 @@ class Row(NamedTuple):
 # -- reading
 
 
-def read_payloads(path: str) -> list[Row]:
+def read_payloads(path: str) -> Iterator[Row]:
     """The rows of a file. Raises BadPayloads when it cannot be read, or a line is not what it should be."""
+    where = path
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as problem:
-        raise BadPayloads(f"Cannot read {path}: {problem.strerror}.") from None
-    except UnicodeDecodeError:
-        raise BadPayloads(f"Cannot read {path}: it is not UTF-8 text.") from None
-    # Not `splitlines`: JSON may hold line separators of Unicode as they are.
-    rows = [
-        _read(f"{path}, line {number}", number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()
-    ]
-    if not rows:
-        raise BadPayloads(f"{path} holds no payload: one JSON object a line is expected.")
-    return rows
+        # Not `splitlines`: JSON may hold line separators of Unicode as they are.
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
+        if not any(map(str.strip, lines)):
+            raise ValueError("it holds no payload: one JSON object a line is expected")
+        for number, line in enumerate(lines, 1):
+            where = f"{path}, line {number}"
+            if line.strip():
+                yield _row(f"{Path(path).name}:{number}", json.loads(line))
+    except (OSError, ValueError, RecursionError) as problem:
+        said = problem.strerror if isinstance(problem, OSError) else problem
+        raise BadPayloads(f"Cannot read {where}: {said}.") from None
 
 
-def _read(where: str, number: int, line: str) -> Row:
-    try:
-        row: Any = json.loads(line)
-    except (ValueError, RecursionError) as problem:
-        raise BadPayloads(f"{where}: not JSON ({problem}).") from None
+def _row(where: str, row: Any) -> Row:
     if not isinstance(row, dict):
-        raise BadPayloads(f"{where}: a JSON object is expected.")
+        raise ValueError("a JSON object is expected")
     row = cast("JSON", row)
     expect: JSON = row.get("expect") or {}
     if isinstance(row.get("input"), dict) and isinstance(row.get("routes"), list):
-        return Row(number, f"{row.get('id', '')}  {row.get('source', '')}", row["routes"], row["input"], expect)
+        return Row(where, f"{row.get('id', '')}  {row.get('source', '')}", row["routes"], row["input"], expect)
     kind, payload = row.get("kind", "retrieve" if expect else None), row.get("payload")
     if kind not in list(KINDS) or not isinstance(payload, dict):
-        raise BadPayloads(f"{where}: 'kind' must be one of {', '.join(KINDS)}, and 'payload' a JSON object.")
+        raise ValueError(f"'kind' must be one of {', '.join(KINDS)}, and 'payload' a JSON object")
     name = row.get("source") or f"{row.get('server', '')}: {row.get('cause', '')}".strip(": ")
     status = f", HTTP {row['http_status']}" if kind == "http" and row.get("http_status") else ""
-    return Row(number, f"{kind}{status}  {name}", KINDS[kind], _case(kind, cast("JSON", payload)), expect)
+    return Row(where, f"{kind}{status}  {name}", KINDS[kind], _case(kind, cast("JSON", payload)), expect)
 
 
 def _case(kind: str, payload: JSON) -> JSON:
@@ -108,64 +103,52 @@ def _case(kind: str, payload: JSON) -> JSON:
 # -- whether it is right
 
 
-class Tried(NamedTuple):
-    """A row, when its routes were taken."""
+def try_row(row: Row, server: Loopback) -> tuple[Seen, list[str], list[str]]:
+    """Takes every route of a row.
 
-    shown: Seen | None
-    """By the first of them; None where none is known."""
-    explained: bool
-    wrong: list[str]
-    """What is other than expected, each as a sentence that names the route."""
-    skipped: list[str]
-    """Routes that are not known here."""
-
-
-def try_row(row: Row) -> Tried:
-    """Takes every route of a row."""
-    seen = {route: go(route, row.case) for route in row.routes if is_tried(route)}
-    foreign = [
-        f"{route}: {type(one.error).__name__}: {one.error}" for route, one in seen.items() if _is_foreign(one.error)
-    ]
-    wrong = [f"{route}: {told}" for route, one in seen.items() for told in _other_than(row.expect, one)]
-    verdicts = {(type(one.error), one.error.retryable): route for route, one in seen.items()
-                if isinstance(one.error, BackgroundResponseError)}  # fmt: skip
-    if len(verdicts) > 1:
-        wrong.append(f"{' and '.join(verdicts.values())} do not agree")
-    skipped = [route for route in row.routes if route not in seen]
-    return Tried(next(iter(seen.values()), None), not foreign, foreign + wrong, skipped)
+    Returns:
+        What came of the first route, what nobody explains, and what is other than expected: sentences that name the route.
+    """
+    seen = {route: go(route, row.case, server) for route in row.routes}
+    foreign = [f"{route}: {type(one.error).__name__}: {one.error}" for route, one in seen.items() if _is_foreign(one)]
+    other = [f"{route}: {told}" for route, one in seen.items() for told in _other_than(row.expect, one)]
+    ours = {route: one.error for route, one in seen.items() if isinstance(one.error, BackgroundResponseError)}
+    if len({(type(error), error.retryable) for error in ours.values()}) > 1:
+        other.append(f"{' and '.join(ours)} do not agree")
+    return next(iter(seen.values())), foreign, other
 
 
-def _is_foreign(error: Exception | None) -> bool:
+def _is_foreign(seen: Seen) -> bool:
     """Whether it is none of the SDK's, nor what `raise_on_failure` says of a thing that is no response."""
-    no_response = isinstance(error, TypeError) and str(error).startswith("Expected a response")
-    return error is not None and not isinstance(error, OpenAIError) and not no_response
+    no_response = isinstance(seen.error, TypeError) and str(seen.error).startswith("Expected a response")
+    return seen.error is not None and not isinstance(seen.error, OpenAIError) and not no_response
 
 
 def _other_than(expect: Mapping[str, Any], seen: Seen) -> list[str]:
     """What is not as `expect` has it, in words."""
-    error: Any = seen.error
+    error, final, text = seen.error, _final(seen.last), str(seen.error)
     if expect.get("or_raises") and isinstance(error, OpenAIError):
         return []
-    final = _final(seen.last)
-    found: list[tuple[str, Any, Any]] = []
-    if "class" in expect and not _is_of(error, expect["class"]):
-        found.append(("class", expect["class"], type(error).__name__ if error is not None else None))
     facts = {name: getattr(error, name, None) for name in ("retryable", "code", "reason", "sequence_number")}
-    facts |= {"partial": getattr(error, "output_text", None), "first": seen.first}
-    facts = facts if error is not None else {}
-    facts |= {"last_status": getattr(final, "status", None), "last_id": getattr(final, "id", None)}
-    found += [(name, expect[name], value) for name, value in facts.items() if expect.get(name) not in (None, value)]
-    if expect.get("parsed") and getattr(final, "output_parsed", None) is None:
-        found.append(("parsed", True, None))
-    if expect.get("retry_after") is not None:
-        wait = getattr(error, "retry_after", None)
-        if wait is None or abs(wait - expect["retry_after"]) > expect.get("retry_after_within", 0.01):
-            found.append(("retry_after", expect["retry_after"], wait))
-    found += [("text", part, str(error)) for part in expect.get("text", ()) if part not in str(error)]
-    found += [("no_text", part, str(error)) for part in expect.get("no_text", ()) if part in str(error)]
-    if seen.seconds > expect.get("within_s", float("inf")):
-        found.append(("within_s", expect["within_s"], round(seen.seconds, 1)))
-    return [f"{name} {was!r}, expected {wanted!r}" for name, wanted, was in found]
+    facts |= {
+        "partial": getattr(error, "output_text", None),
+        "first": seen.first,
+        "last_status": getattr(final, "status", None),
+        "last_id": getattr(final, "id", None),
+        "parsed": getattr(final, "output_parsed", None) is not None,
+        "text": [part for part in expect.get("text", ()) if part in text],
+        "no_text": [part for part in expect.get("no_text", ()) if part not in text],
+    }
+    wrong = {name: fact for name, fact in facts.items() if expect.get(name) not in (None, fact)}
+    if "class" in expect and not _is_of(error, expect["class"]):
+        wrong["class"] = type(error).__name__
+    wait, wanted = getattr(error, "retry_after", None), expect.get("retry_after")
+    within = expect.get("retry_after_within", 0.01)
+    if wanted is not None and (wait is None or abs(wait - wanted) > within):
+        wrong["retry_after"] = wait
+    if seen.seconds > expect.get("within_s", math.inf):
+        wrong["within_s"] = round(seen.seconds, 1)
+    return [f"{name} {fact!r}, expected {expect[name]!r}" for name, fact in wrong.items()]
 
 
 def _final(last: Any) -> Any:
@@ -191,53 +174,45 @@ def _is_of(error: Exception | None, name: str | None) -> bool:
 # -- on paper
 
 
-def show_payloads(paths: Sequence[str], out: TextIO) -> bool:
+def show_payloads(paths: Sequence[str], console: Console) -> bool:
     """Prints the verdict on each row; returns whether every row is explained and as expected.
 
     Raises:
         BadPayloads: see `read_payloads`; nothing was printed then.
     """
-    files = {path: read_payloads(path) for path in paths}
+    rows = [row for path in paths for row in read_payloads(path)]
     logging.getLogger("openai").addHandler(logging.NullHandler())  # what a wait logs on the way is not shown
-    count = raised = 0
-    unexplained: list[str] = []
-    other: list[str] = []
-    for path, rows in files.items():
+    raised = 0
+    named: dict[str, list[str]] = {"Unexplained": [], "Other than expected": []}
+    with Loopback(log=False) as server:
         for row in rows:
-            tried = try_row(row)
-            where = f"{Path(path).name}:{row.line}" if len(files) > 1 else f"line {row.line}"
-            count += 1
-            raised += tried.shown is not None and tried.shown.error is not None
-            unexplained += [where] * (not tried.explained)
-            other += [where] * bool(tried.wrong)
-            say(f"{where}  {row.title}", out, indent=0)
-            _show(tried, out)
-    print(f"{count} payloads: {raised} raise, {count - raised} do not.", file=out)
-    if not unexplained and not other:
-        print("No row unexplained, none other than expected.", file=out)
+            shown, foreign, other = try_row(row, server)
+            raised += shown.error is not None
+            for rows_of, found in zip(named.values(), (foreign, other), strict=True):
+                rows_of += [row.where] * bool(found)
+            say(f"{row.where}  {row.title}", console, indent=0)
+            for line in [*_verdict(shown), *(f"WRONG  {told}" for told in foreign + other)]:
+                say(line, console)
+            console.print()
+    console.print(f"{len(rows)} payloads: {raised} raise, {len(rows) - raised} do not.")
+    if not any(named.values()):
+        console.print("No row unexplained, none other than expected.")
         return True
-    named = f"Unexplained: {', '.join(unexplained) or 'none'}. Other than expected: {', '.join(other) or 'none'}."
-    say(named, out, indent=0)
+    say(" ".join(f"{what}: {', '.join(where) or 'none'}." for what, where in named.items()), console, indent=0)
     return False
 
 
-def _show(tried: Tried, out: TextIO) -> None:
-    error = tried.shown.error if tried.shown is not None else None
-    if isinstance(error, BackgroundResponseError):
+def _verdict(seen: Seen) -> Iterator[str]:
+    error = seen.error
+    if error is None:
+        yield f"nothing raised, status {getattr(_final(seen.last), 'status', None) or 'missing'}"
+    elif isinstance(error, BackgroundResponseError):
         label = f"reason {error.reason}" if error.reason and not error.code else f"code {error.code or '-'}"
         retry = f"retryable {'yes' if error.retryable else 'no'}  retry_after {in_seconds(error.retry_after)}"
-        say(f"{type(error).__name__}  {label}  {retry}", out)
-    elif error is not None:
-        say(type(error).__name__, out)
-    elif tried.shown is not None:
-        say(f"nothing raised, status {getattr(_final(tried.shown.last), 'status', None) or 'missing'}", out)
-    if error is not None:
-        say(f"because {error}", out)
-    if tried.skipped:
-        say(f"not tried here: {', '.join(tried.skipped)}", out)
-    for told in tried.wrong:
-        say(f"WRONG  {told}", out)
-    print("", file=out)
+        yield f"{type(error).__name__}  {label}  {retry}"
+        yield f"because {error}"
+    else:
+        yield f"{type(error).__name__}: {error}"
 
 
 def in_seconds(value: float | None) -> str:
@@ -245,10 +220,10 @@ def in_seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}".rstrip("0").rstrip(".") + " s"
 
 
-def say(text: str, out: TextIO, *, indent: int = 4) -> None:
+def say(text: str, console: Console, *, indent: int = 4) -> None:
     """Prints a text in lines of at most `WIDTH` columns, with nothing left out."""
     # Payloads come from anywhere: what is no printable character must not reach the terminal as it is.
     clean = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
     first, then = " " * indent, " " * (indent + 4)
     wrapped = textwrap.wrap(clean, WIDTH, initial_indent=first, subsequent_indent=then, break_on_hyphens=False)
-    print("\n".join(wrapped), file=out)
+    console.print("\n".join(wrapped))

@@ -9,8 +9,8 @@
     webhook                              a signed webhook, unwrapped, then polled
     resume                               a stream that breaks, a second one from there, and a poll where that is refused
 
-Promises: no socket is opened, and no pause is slept: it is put on the clock instead. Only a body that is held open takes
-time. `Seen` holds whatever came of it, an exception that nobody expected too.
+Promises: it is the loopback server that answers, over HTTP. No pause is slept: it is put on the clock instead. `Seen`
+holds whatever came of it, an exception that nobody expected too.
 """
 
 from __future__ import annotations
@@ -22,26 +22,22 @@ import time
 import base64
 import asyncio
 import hashlib
-import inspect
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
+from dataclasses import replace
 from unittest.mock import patch
-from collections.abc import Mapping, Iterator, AsyncIterator
+from collections.abc import Mapping, Callable
 
-import httpx2
 from pydantic import BaseModel
 
 from openai import OpenAI, AsyncOpenAI, APIStatusError, BackgroundStreamInterruptedError
 from openai.lib.background import raise_on_failure
 
-from .loopback import sse
+from .loopback import Fault, Answer, Request, Loopback, sse
 
-HELD_OPEN = 4  # seconds
+PATIENCE = 60  # seconds that an answer may take
+HELD_OPEN = 4  # seconds until the client gives up on a stream that is held open
 JSON = dict[str, Any]
-
-ROUTES = (
-    *("retrieve", "poll", "apoll", "poll:text_format", "stream", "astream", "stream:failed"),
-    *("helper", "helper:text_format", "raise", "raise:last", "webhook", "resume"),
-)
+WAIT: JSON = {"raise_on_failure": True, "max_wait_seconds": 3600}
 
 
 class Seen(NamedTuple):
@@ -55,11 +51,6 @@ class Seen(NamedTuple):
     """The number at which a stream that was resumed had broken off."""
 
 
-def is_tried(route: str) -> bool:
-    """Whether `go` knows the route."""
-    return route in ROUTES or route.startswith("delivered:")
-
-
 class Total(BaseModel):
     """What `…:text_format` parses into."""
 
@@ -67,74 +58,75 @@ class Total(BaseModel):
     name: str
 
 
-def go(route: str, case: Mapping[str, Any]) -> Seen:
+def go(route: str, case: Mapping[str, Any], server: Loopback) -> Seen:
     """Takes the route."""
     if route == "stream:failed":
         case = {"events": [created(case["body"]), {"type": "response.failed", "response": case["body"]}]}
-    server, started = _Server(case), time.perf_counter()
+    server.faults = recorded = _Recorded(case)
+    started = time.perf_counter()
     try:
-        with patch.object(time, "monotonic", server.now):
-            seen = asyncio.run(_ask(route, case, server))
+        with patch.object(time, "monotonic", recorded.now):
+            seen = _ask(route, case, recorded, server.base_url)
     except Exception as error:
         seen = Seen(error, None)
     return seen._replace(seconds=time.perf_counter() - started)
 
 
-async def _ask(route: str, case: Mapping[str, Any], server: _Server) -> Seen:
+def _ask(route: str, case: Mapping[str, Any], recorded: _Recorded, base_url: str) -> Seen:
     how, _, option = route.partition(":")
     if how == "raise":
         return Seen(None, raise_on_failure(case["events"][-1] if option == "last" else case["body"]))
-    client, response_id = _client(how in ("apoll", "astream"), server), case.get("id", "resp_f")
-    options: JSON = {"text_format": Total} if option == "text_format" else {}
+    options: JSON = {"api_key": "demo", "base_url": base_url, "max_retries": 0, "timeout": recorded.timeout}
+    response_id: str = case.get("id", "resp_f")
+    if how in ("apoll", "astream"):
+        return Seen(None, asyncio.run(_ask_async(AsyncOpenAI(**options), how, response_id, recorded)))
+    parsed: JSON = {"text_format": Total} if option == "text_format" else {}
 
-    async def poll() -> Any:
-        return await _settled(
-            client.responses.poll(response_id, raise_on_failure=True, max_wait_seconds=3600, **options)
-        )
+    def poll() -> Any:
+        return client.responses.poll(response_id, **WAIT, **parsed)
 
-    async def events(**more: Any) -> Any:
-        stream = await _settled(client.responses.retrieve(response_id, stream=True, raise_on_failure=True, **more))
+    def events(**more: Any) -> Any:
         last: Any = None
-        async for last in _each(stream):
+        for last in client.responses.retrieve(response_id, stream=True, raise_on_failure=True, **more):
             if how == "delivered" and last.type == option:
                 break
         return last
 
-    try:
-        if how == "retrieve":
-            return Seen(None, client.responses.retrieve(response_id, raise_on_failure=True))
+    with OpenAI(**options) as client:
+        setattr(client.responses, "_sleep", recorded.sleep)  # noqa: B010  (a method, to the type checkers)
         if how == "webhook":
             body, headers, secret = signed(case["webhook"])
-            response_id = client.webhooks.unwrap(body, headers, secret=secret).data.id
-        if how in ("poll", "apoll", "webhook"):
-            return Seen(None, await poll())
+            unwrapped: Any = client.webhooks.unwrap(body, headers, secret=secret)
+            response_id = unwrapped.data.id
         if how == "helper":
-            with client.responses.stream(response_id=response_id, raise_on_failure=True, **options) as stream:
+            with client.responses.stream(response_id=response_id, raise_on_failure=True, **parsed) as stream:
                 return Seen(None, stream.get_final_response())
-        try:
-            return Seen(None, await events())
-        except BackgroundStreamInterruptedError as error:
-            if how != "resume":
-                raise
-            first = error.sequence_number
-        try:
-            return Seen(None, await events(starting_after=first), first=first)
-        except APIStatusError as refused:
-            return Seen(refused, await poll(), first=first)
-    finally:
-        await _settled(client.close())
+        if how == "resume":
+            try:
+                return Seen(None, events())
+            except BackgroundStreamInterruptedError as error:
+                first = error.sequence_number
+            try:
+                return Seen(None, events(starting_after=first), first=first)
+            except APIStatusError as refused:
+                return Seen(refused, poll(), first=first)
+        ways: dict[str, Callable[[], Any]] = {
+            "retrieve": lambda: client.responses.retrieve(response_id, raise_on_failure=True),
+            **dict.fromkeys(("poll", "webhook"), poll),
+            **dict.fromkeys(("stream", "delivered"), events),
+        }
+        return Seen(None, ways[how]())
 
 
-def _client(asynchronous: bool, server: _Server) -> Any:
-    options: Any = {"api_key": "demo", "base_url": "http://demo.test/v1", "max_retries": 0}
-    transport = httpx2.MockTransport(server.answer)
-    if not asynchronous:
-        client: Any = OpenAI(**options, http_client=httpx2.Client(transport=transport))
-        client.responses._sleep = server.sleep
-    else:
-        client = AsyncOpenAI(**options, http_client=httpx2.AsyncClient(transport=transport))
-        client.responses._sleep = server.asleep
-    return client
+async def _ask_async(client: AsyncOpenAI, how: str, response_id: str, recorded: _Recorded) -> Any:
+    async with client:
+        setattr(client.responses, "_sleep", recorded.asleep)  # noqa: B010
+        if how == "apoll":
+            return await client.responses.poll(response_id, **WAIT)
+        last: Any = None
+        async for event in await client.responses.retrieve(response_id, stream=True, raise_on_failure=True):
+            last = event
+        return last
 
 
 def signed(webhook: JSON) -> tuple[str, dict[str, str], str]:
@@ -145,13 +137,14 @@ def signed(webhook: JSON) -> tuple[str, dict[str, str], str]:
     return body, headers, "whsec_" + base64.b64encode(key).decode()
 
 
-class _Server:
-    """What it answers to each request, and the clock: the real one, with every pause added to it."""
+class _Recorded:
+    """The hook that answers with what was recorded, and the clock: the real one, with every pause added to it."""
 
     def __init__(self, case: Mapping[str, Any]) -> None:
         self.case = case
-        self.left: list[Any] = [*case.get("answers", ())]
+        self.left: list[Any] = [*case.get("answers", [case.get("body", {})])]
         self.until: float | None = None
+        self.timeout = HELD_OPEN if case.get("then") == "idle" else PATIENCE
         self.slept, self.real = 0.0, time.monotonic
 
     def now(self) -> float:
@@ -163,24 +156,22 @@ class _Server:
     async def asleep(self, seconds: float) -> None:
         self.slept += seconds
 
-    def answer(self, request: httpx2.Request) -> httpx2.Response:
-        asked = request.url.params
-        if "starting_after" in asked and "second" in self.case:
-            return _answer(self.case["second"])
-        if "stream" not in asked or not {"events", "raw"} & {*self.case}:
-            return _answer(self._next())
-        sent = b"".join(map(sse, self.case.get("events", ()))).decode()
-        sent += self.case.get("raw", "") + self.case.get("raw_tail", "")
-        body = _Body(_stamped(sent).encode(), self.case.get("then"))
-        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
+    def __call__(self, request: Request) -> Fault:
+        if "starting_after" in request.query and "second" in self.case:
+            return _answered(self.case["second"])
+        if "stream" not in request.query or not {"events", "raw"} & {*self.case}:
+            return _answered(self._next())
+        sent = b"".join(map(sse, self.case.get("events", ())))
+        sent += (self.case.get("raw", "") + self.case.get("raw_tail", "")).encode()
+        answer = Answer(200, {"content-type": "text/event-stream"}, [_stamped(sent)], stream=True)
+        ends = {"reset": Fault.close(1), "idle": Fault.hang(1)}
+        return replace(ends.get(self.case.get("then", ""), Fault("end")), instead=answer)
 
     def _next(self) -> JSON:
-        if not self.left:
-            return self.case.get("body") or {}
         answer = self.left[0]
         if isinstance(answer, str):  # "@200 seconds of in_progress"
             seconds, status = answer[1:].split(" seconds of ")
-            self.until = self.now() + float(seconds) if self.until is None else self.until
+            self.until = self.until or self.now() + float(seconds)
             if self.now() < self.until:
                 return {"id": "resp_f", "object": "response", "status": status, "output": []}
             self.until = None
@@ -189,50 +180,14 @@ class _Server:
         return self.left.pop(0) if len(self.left) > 1 else answer
 
 
-class _Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """An event stream, and what happens behind its last byte."""
-
-    def __init__(self, sent: bytes, then: str | None) -> None:
-        self.sent, self.then = sent, then
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self.sent
-        time.sleep(HELD_OPEN if self.then == "idle" else 0)
-        self._reset()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self.sent
-        await asyncio.sleep(HELD_OPEN if self.then == "idle" else 0)
-        self._reset()
-
-    def _reset(self) -> None:
-        if self.then == "reset":
-            raise httpx2.ReadError("the connection was reset")
+def _answered(body: JSON) -> Fault:
+    answer = Answer.json(body.get("@status", 200), {name: body[name] for name in body if name != "@status"})
+    return Fault("end", instead=answer._replace(pieces=[*map(_stamped, answer.pieces)]))
 
 
-def _answer(body: JSON) -> httpx2.Response:
-    text = _stamped(json.dumps({name: value for name, value in body.items() if name != "@status"}))
-    return httpx2.Response(
-        body.get("@status", 200), headers={"content-type": "application/json"}, content=text.encode()
-    )
-
-
-def _stamped(text: str) -> str:
+def _stamped(text: bytes) -> bytes:
     """The text with `@now+N` as a time stamp."""
-    return re.sub(r'"@now\+([\d.]+)"', lambda found: str(int(time.time() + float(found[1]))), text)
-
-
-async def _settled(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
-
-
-async def _each(stream: Any) -> AsyncIterator[Any]:
-    if hasattr(stream, "__aiter__"):
-        async for event in cast("AsyncIterator[Any]", stream):
-            yield event
-    else:
-        for event in stream:
-            yield event
+    return re.sub(rb'"@now\+([\d.]+)"', lambda found: b"%d" % (time.time() + float(found[1])), text)
 
 
 def created(body: JSON) -> JSON:
