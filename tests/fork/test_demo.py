@@ -11,6 +11,7 @@ import signal
 import subprocess
 from typing import Any
 from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -53,16 +54,11 @@ cancelled|cancelled|-|no|-|57 chars|BackgroundCancelledError|APIError
 Captured = pytest.CaptureFixture[str]
 
 
-def started(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-    """The demo in a process of its own, with an environment that has no key."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
-    return subprocess.Popen(
-        [sys.executable, "-m", "forktools.demo", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        env={**clean, "PYTHONPATH": str(SCRIPTS), **environment},
-    )
+def started(*arguments: str) -> subprocess.Popen[str]:
+    """The demo in a process of its own, on a narrow screen."""
+    command = [sys.executable, "-m", "forktools.demo", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(SCRIPTS), "COLUMNS": "40"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment)
 
 
 def widest(text: str) -> int:
@@ -73,7 +69,7 @@ def widest(text: str) -> int:
 
 
 def test_demo_in_a_pipe_shows_each_scenario_as_it_is_in_plain_text_and_100_columns() -> None:
-    with started(COLUMNS="40") as process:
+    with started() as process:
         out, problem = process.communicate(timeout=180)
     assert (process.returncode, problem) == (0, "")
     assert widest(out) <= 100 and "\x1b" not in out
@@ -139,51 +135,49 @@ def test_serve_on_a_taken_port_says_so_and_exits_1(capsys: Captured) -> None:
 
 
 @pytest.fixture
-def key(monkeypatch: pytest.MonkeyPatch) -> str:
+def live(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> Callable[..., tuple[int, str, str]]:
+    """`--live` against a server: the exit code and both outputs, in which the key must not be."""
+
     def pause(_responses: Responses, _seconds: float) -> None: ...
 
-    monkeypatch.setattr(Responses, "_sleep", pause)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-loopback-secret")
-    return "sk-loopback-secret"
+    def run(server: Loopback, *arguments: str, key: str = "sk-loopback-secret") -> tuple[int, str, str]:
+        monkeypatch.setattr(Responses, "_sleep", pause)
+        monkeypatch.setenv("OPENAI_API_KEY", key)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        code = demo.main(["--live", *arguments])
+        out, problem = capsys.readouterr()
+        assert "sk-loopback-secret" not in out + problem
+        assert not server.cancels
+        return code, out, problem
 
-
-@pytest.mark.parametrize("environment", [{}, {"OPENAI_API_KEY": ""}])
-def test_live_without_a_key_says_so_and_exits_2(environment: dict[str, str]) -> None:
-    with started("--live", **environment) as process:
-        out, problem = process.communicate(timeout=180)
-    assert (process.returncode, out) == (2, "")
-    assert "OPENAI_API_KEY is not set" in problem
+    return run
 
 
 @pytest.mark.parametrize("name", ["completed", "max_output_tokens", "server_error"])
-def test_live_with_a_key_makes_one_small_run_and_shows_its_end(
-    monkeypatch: pytest.MonkeyPatch, capsys: Captured, key: str, name: str
-) -> None:
+def test_live_with_a_key_makes_one_small_run_and_shows_its_end(live: Any, name: str) -> None:
     with Loopback() as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         server.upcoming(name)
-        assert demo.main(["--live", "--model", "gpt-mine"]) == 0
-        asked = server.logged("create")[0].json
-        assert (server.creates, dict(server.cancels)) == (1, {})
+        code, text, _ = live(server, "--model", "gpt-mine")
+        (asked,) = (request.json for request in server.logged("create"))
     assert (asked["model"], asked["background"], asked["max_output_tokens"]) == ("gpt-mine", True, 64)
-    text = capsys.readouterr().out
     raised, caught = ROWS.split("\n")[list(CATALOGUE).index(name)].split("|")[-2:]
-    assert raised in text and caught in text and widest(text) <= 100 and key not in text
+    assert code == 0 and raised in text and caught in text and widest(text) <= 100
 
 
 @pytest.mark.parametrize(
-    ("fault", "arguments", "said"),
-    [(Fault.status(401), [], "AuthenticationError"), (None, ["--max-wait", "0"], "the run goes on")],
+    ("fault", "arguments", "key", "code", "said"),
+    [
+        (None, [], "", 2, "OPENAI_API_KEY is not set"),
+        (Fault.status(401), [], "sk-loopback-secret", 1, "AuthenticationError"),
+        (None, ["--max-wait", "0"], "sk-loopback-secret", 1, "the run goes on"),
+    ],
 )
-def test_live_that_is_refused_or_takes_too_long_says_so_cancels_nothing_and_exits_1(
-    monkeypatch: pytest.MonkeyPatch, capsys: Captured, key: str, fault: Fault | None, arguments: list[str], said: str
+def test_live_that_cannot_be_made_or_takes_too_long_says_so(
+    live: Any, fault: Fault | None, arguments: list[str], key: str, code: int, said: str
 ) -> None:
     with Loopback(faults=lambda _: fault) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-        assert demo.main(["--live", *arguments]) == 1
-        assert dict(server.cancels) == {}
-    problem = capsys.readouterr().err
-    assert said in problem and key not in problem
+        ended, _, problem = live(server, *arguments, key=key)
+    assert ended == code and said in problem
 
 
 # -- payloads

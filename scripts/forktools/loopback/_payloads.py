@@ -102,15 +102,8 @@ _TOOL: JSON = {
 
 
 def sized(payload: Mapping[str, Any], size: int) -> JSON:
-    """`payload` grown until its JSON is exactly `size` bytes: by function tools, the rest by `instructions`.
-
-    Raises:
-        ValueError: it is larger than that already.
-    """
+    """`payload` grown until its JSON is exactly `size` bytes: by function tools, the rest by `instructions`."""
     grown: JSON = {**payload, "instructions": ""}
-    room = size - len(dumps(grown))
-    if room < 0:
-        raise ValueError(f"a Response of {size - room} bytes cannot be padded to {size}")
-    grown["tools"] = [_TOOL] * (room // (len(dumps(_TOOL)) + 1))
+    grown["tools"] = [_TOOL] * ((size - len(dumps(grown))) // (len(dumps(_TOOL)) + 1))
     grown["instructions"] = "." * (size - len(dumps(grown)))
     return grown
