@@ -32,6 +32,7 @@ ENVIRONMENTS = {
     "integrations": ("fork", "stock"),
     "integrations-tracing": ("tracing-fork", "tracing-stock"),
     "integrations-suites": ("suites-fork", "suites-stock"),
+    "integrations-pydantic": ("pydantic-fork", "pydantic-stock"),
     "integrations-servers": ("servers",),
 }
 
