@@ -31,7 +31,8 @@ def begin(series: Series, git: Git, onto: str | None = None) -> None:
 
 
 def result(series: Series) -> str | None:
-    """The last of the rebased commits; None when it was given up there. Raises Refusal when it is not at its end."""
+    """The last of the rebased commits; None when it was given up there, or is the series already. Raises Refusal when it is
+    not at its end, or not of the series as it is."""
     command, begun, git = under_way(series), series.ref(FROM), _there(series)
     if begun is None or git is None:
         return None
@@ -40,9 +41,12 @@ def result(series: Series) -> str | None:
     base, head = ONTO if command == REBASE else UPSTREAM, git.ask("rev-parse", "HEAD")
     if head == begun or series.git.run("merge-base", "--is-ancestor", base, head).status:
         return None
+    new = series.normal(base, head)
+    if new == series.tip():  # an interrupt came behind it
+        return None
     if series.git.run("merge-base", "--is-ancestor", series.tip(), begun).status:
         raise Refusal(f"the series has moved since it began; {command} --abort, then begin anew. No edit is lost.")
-    return series.normal(base, head)
+    return new
 
 
 def forget(series: Series) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forktools import compose, refresh
+from forktools import work, compose, refresh
+from forktools.series import Series
 from tests.fork.support import OWN, TEST, CLIENT, MODELS, PROJECT, VERSION, Fork
 
 TRAILERS = "Bug: x\nForwarded: no\nPatch: x\nVerify: pytest"
@@ -160,8 +161,9 @@ def test_refresh_fold_given_up_keeps_the_edit(conflicting: Fork, how: str) -> No
     assert conflicting.read(CLIENT) == text
 
 
-def test_refresh_interrupted_while_writing_is_finished_by_the_next(
-    patched: Fork, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("where", ["in the middle of writing", "before the fold is forgotten"])
+def test_refresh_interrupted_is_finished_by_the_next(
+    patched: Fork, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patched.edit(CLIENT, "line 9\n", "line nine\n")
     patched.write(OWN, "class OurError(ValueError): ...\n")
@@ -172,8 +174,15 @@ def test_refresh_interrupted_while_writing_is_finished_by_the_next(
             raise KeyboardInterrupt
         replace(source, target)
 
+    def not_forgotten(series: Series) -> None:
+        if series.ref(work.FROM):
+            raise KeyboardInterrupt
+
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(os, "replace", interrupted)
+        if where == "in the middle of writing":
+            patch.setattr(os, "replace", interrupted)
+        else:
+            patch.setattr(work, "forget", not_forgotten)
         patched.refresh()
     assert patched.lay() == 0
     assert patched.refresh() == 0
