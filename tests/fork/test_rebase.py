@@ -19,29 +19,26 @@ NEWER = "1.3.0"
 class Stand:
     """Is there for the tests that travel, and for uv: says whether they are good, and keeps what it was shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.good = True
         self.seen: list[tuple[str, str, str]] = []
 
-    def run(self, folder: Path, checks: walk.Checks) -> bool:
-        (command,) = checks.values()
-        self.seen.append(((folder / CLIENT).read_text(), (folder / "tests/conftest.py").read_text(), command[-1]))
-        return self.good
+        def run(place: walk.Bench, _: str, checks: walk.Checks) -> bool:
+            client, conftest = ((place.git.folder / path).read_text() for path in (CLIENT, "tests/conftest.py"))
+            (command,) = checks.values()
+            self.seen.append((client, conftest, command[-1]))
+            return self.good
 
-    def constraints(self, _: str, new: pin.Pin) -> str:
-        return f"openai=={new.upstream}\n"
+        def constraints(_: str, new: pin.Pin) -> str:
+            return f"openai=={new.upstream}\n"
+
+        monkeypatch.setattr(walk.Bench, "run", run)
+        monkeypatch.setattr(rebase, "constraints", constraints)
 
 
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
-    made = Stand()
-
-    def run(place: walk.Bench, _: str, checks: walk.Checks) -> bool:
-        return made.run(place.git.folder, checks)
-
-    monkeypatch.setattr(walk.Bench, "run", run)
-    monkeypatch.setattr(rebase, "constraints", made.constraints)
-    return made
+    return Stand(monkeypatch)
 
 
 @pytest.fixture
