@@ -1,6 +1,6 @@
 """The hatchling hooks: they make the fork's wheel out of the pinned upstream distribution in the build environment.
 
-Promises: metadata is upstream's but for the version and the summary; the wheel
+Promises: metadata is upstream's but for the version and the summary, whatever lies beside pyproject.toml; the wheel
 holds the composed package, nothing else, and the source distribution the files that pyproject.toml lists, the patches
 and our own package; both are opened again when they are done, and must hold just that. An editable install lays the
 tree and points at it. Whatever is refused ends the build with one sentence on the error stream, no traceback, and no
@@ -38,13 +38,13 @@ SUMMARY = "A fork of openai {0}, not published by OpenAI: failed background runs
 # Set by scripts/bootstrap, which may be run in the middle of an edit, and has laid the tree already.
 KEEP_EDITS = "OPENAI_FORK_KEEP_EDITS"
 
-# What hatchling lets take the place of pyproject.toml's settings, or leave out the build hook; the hook of the metadata is
+# What hatchling lets take the place of pyproject.toml's settings, or leave out the build's hook; that of the metadata is
 # asked all the same.
 FILE, VARIABLE = "hatch.toml", "HATCH_BUILD_NO_HOOKS"
 
 # What hatchling adds to an archive.
 _MADE = re.compile(
-    r"PKG-INFO|[^/]+\.dist-info/(METADATA|RECORD|WHEEL|licenses/LICENSE|licenses/NOTICE|extra_metadata/UPSTREAM)"
+    r"PKG-INFO|openai-[^/]+\.dist-info/(METADATA|RECORD|WHEEL|licenses/LICENSE|licenses/NOTICE|extra_metadata/UPSTREAM)"
 )
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Mapping
+from typing import Mapping, NamedTuple
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from dataclasses import dataclass
 
 from . import Refusal, pin as pins, diff
 from .pin import PREFIX, PACKAGE, Pin, Upstream, digest
@@ -26,13 +25,8 @@ _PATCH = re.compile(r"[0-9]{4}-[A-Za-z0-9_.+-]+\.patch")
 _SUM = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<path>\S.*)\n?")
 
 
-@dataclass(frozen=True)
-class Composed:
-    """The result.
-
-    files:   repository path ("src/openai/…") to content, for the whole package.
-    changed: the paths in `files` that the patches change or add.
-    """
+class Composed(NamedTuple):
+    """The whole package by repository path ("src/openai/…"), and those paths that the patches change or add."""
 
     files: Mapping[str, bytes]
     changed: tuple[str, ...]
