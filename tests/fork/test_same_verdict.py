@@ -1,302 +1,150 @@
-"""Whatever way a response comes, its verdict is the same: for every row of the contract, on every route, sync and async.
-
-Run as a program it prints the verdicts of the shim, for which `openai` has to be a stock release:
-
-    PYTHONPATH=<stock>:shim/src python tests/fork/test_same_verdict.py
-"""
+"""Whatever way a run is asked for, its verdict is the same: for every row of the contract and every odd ending, on every
+route, sync and async, over real HTTP, with streams cut at arbitrary bytes; also by the shim on stock `openai`."""
 
 from __future__ import annotations
 
-import os
-import sys
 import json
-import asyncio
-import inspect
-import subprocess
+import random
 from typing import Any
-from pathlib import Path
-from collections.abc import Callable, Iterator, Awaitable
+from collections.abc import Mapping, AsyncIterator
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "shim" / "src"))
+import pytest
+import pytest_asyncio
+from hypothesis import given, settings, strategies as st
 
-import httpx2  # noqa: E402
-import pytest  # noqa: E402
+from openai import OpenAI, AsyncOpenAI
+from forktools import ROOT
+from forktools.loopback import Loopback, Scenario
+from openai.lib.background import BackgroundResponseError, raise_on_failure
 
-from openai import OpenAI, AsyncOpenAI  # noqa: E402
-from openai._models import construct_type  # noqa: E402
-from openai.types.beta import BetaResponse  # noqa: E402
-from openai.types.responses import Response  # noqa: E402
+from .routes import ANSWERS, STREAMS, poll, told, walk, settled
+from .endings import JSON, ENDED, ENDINGS, GOING_ON, LAST_EVENTS, failed, opening
+from .test_properties import errors, checked
+from .test_stock_equality import stock_path, run_program
 
-JSON = dict[str, Any]
-Route = Callable[[Any, JSON], "Awaitable[Any]"]
-
-ID = "resp_1"
-TEXT: list[JSON] = [{"type": "output_text", "text": "As far as it got.", "annotations": []}]
-OUTPUT: list[JSON] = [{"type": "message", "id": "msg_1", "role": "assistant", "status": "incomplete", "content": TEXT}]
-FACTS = (
-    "message code param type body status reason response_id request_id retryable known retry_after output_text"
-).split()
+one_loop = pytest.mark.asyncio(loop_scope="module")
 
 
-def body(status: str, **members: Any) -> JSON:
-    base: JSON = {"id": ID, "object": "response", "created_at": 1, "model": "m", "output": OUTPUT, "background": True}
-    return {**base, "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "status": status, **members}
+class Site:
+    """A server, and one client of each kind: making one costs more than a stream."""
+
+    def __init__(self, server: Loopback) -> None:
+        self.server = server
+        options: dict[str, Any] = {"base_url": server.base_url, "api_key": "loopback", "max_retries": 0}
+        self.clients: list[Any] = [OpenAI(**options), AsyncOpenAI(**options)]
+
+    def add(self, *events: JSON) -> str:
+        """The id of a new run with these events, cut at bytes by chance."""
+        seed = random.randrange(2**32)
+        print("chunks are cut with seed", seed)
+        return self.server.add(Scenario("replayed", {"status": "completed"}, events=events, chunk_seed=seed))
 
 
-def failed(error: Any) -> JSON:
-    return body("failed", error=error)
+def sent_as(client: OpenAI, response_id: str) -> JSON:
+    """The response as JSON."""
+    return client.responses.with_raw_response.retrieve(response_id).http_response.json()
 
 
-def rows(contract: Any) -> Iterator[tuple[str, JSON]]:
-    """A run that ended so for each row of the table, and for what has none."""
-    said = "Said the server. Try again in 3s."
-    for rule in contract.CONTRACT:
-        if rule.kind == "reason":
-            yield f"reason-{rule.key}", body("incomplete", incomplete_details={"reason": rule.key})
-        else:
-            member = rule.kind if rule.kind in ("code", "type") else "code"
-            yield f"{rule.kind}-{rule.key}", failed({member: rule.key, "message": said})
-    yield "no_such_code", failed({"code": "no_such_code", "message": "Said the\nserver."})
-    yield "no_such_reason", body("incomplete", incomplete_details={"reason": "no_such_reason"})
-    yield "failed-without-error", failed(None)
-    yield "failed-with-a-sentence", failed("Said the server.")
-    yield "incomplete-without-details", body("incomplete")
-    yield "cancelled", body("cancelled")
-    yield "canceled", body("CANCELED")
-    yield "expired", body("expired")
-    yield "no_such_status", body("no_such_status", error={"code": "server_error", "message": said})
-    for status in ("completed", "queued", "in_progress", "another_word"):
-        yield status, body(status)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def site() -> AsyncIterator[Site]:
+    with Loopback(log=False) as server:
+        made = Site(server)
+        yield made
+        for client in made.clients:
+            await settled(client.close())
 
 
-# -- the routes
-
-
-async def settled(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
-
-
-async def retrieve(client: Any, _: JSON) -> Any:
-    return await settled(client.responses.retrieve(ID, raise_on_failure=True))
-
-
-async def poll(client: Any, sent: JSON) -> Any:
-    if sent["status"] in ("queued", "in_progress", "another_word"):
-        return None  # it would wait for ever
-    return await settled(client.responses.poll(ID, raise_on_failure=True))
-
-
-async def raw(client: Any, _: JSON) -> Any:
-    answer = await settled(client.responses.with_raw_response.retrieve(ID, raise_on_failure=True))
-    return answer.parse()
-
-
-async def streaming_response(client: Any, _: JSON) -> Any:
-    manager = client.responses.with_streaming_response.retrieve(ID, raise_on_failure=True)
-    if hasattr(manager, "__aenter__"):
-        async with manager as answer:
-            return await answer.parse()
-    with manager as answer:
-        return answer.parse()
-
-
-async def beta(client: Any, _: JSON) -> Any:
-    return await settled(client.beta.responses.retrieve(ID, raise_on_failure=True))
-
-
-async def consumed(stream: Any) -> Any:
-    if hasattr(stream, "__aiter__"):
-        return [event async for event in stream]
-    return [event for event in stream]
-
-
-async def stream(client: Any, _: JSON) -> Any:
-    return await consumed(await settled(client.responses.retrieve(ID, stream=True, raise_on_failure=True)))
-
-
-async def beta_stream(client: Any, _: JSON) -> Any:
-    return await consumed(await settled(client.beta.responses.retrieve(ID, stream=True, raise_on_failure=True)))
-
-
-async def accumulated(client: Any, _: JSON) -> Any:
-    manager = client.responses.stream(response_id=ID, raise_on_failure=True)
-    if hasattr(manager, "__aenter__"):
-        async with manager as events:
-            return await events.get_final_response()
-    with manager as events:
-        return events.get_final_response()
-
-
-STREAMS = (stream, beta_stream, accumulated)
-ROUTES: tuple[Route, ...] = (retrieve, poll, raw, streaming_response, beta, *STREAMS)
-
-
-def by_hand(contract: Any, sent: JSON) -> Iterator[tuple[str, Any]]:
-    """What `raise_on_failure` takes of it."""
-    yield "mapping", sent
-    yield "text", json.dumps(sent)
-    yield "bytes", json.dumps(sent).encode()
-    yield "Response", construct_type(type_=Response, value=sent)
-    yield "BetaResponse", construct_type(type_=BetaResponse, value=sent)
-    del contract
-
-
-def answer_with(sent: JSON) -> Callable[[httpx2.Request], httpx2.Response]:
-    """A server that has this response, as JSON and as a stream of events."""
-    word = {"CANCELED": "cancelled", "expired": "failed"}.get(sent["status"], sent["status"])
-    steps: list[JSON] = [
-        {"type": "response.created", "sequence_number": 0, "response": {**body("in_progress"), "output": []}},
-        {"type": "response.output_item.added", "sequence_number": 1, "output_index": 0, "item": OUTPUT[0]},
-        {"type": f"response.{word}", "sequence_number": 2, "response": sent},
-    ]
-    events = "".join(f"event: {step['type']}\ndata: {json.dumps(step)}\n\n" for step in steps)
-
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        if request.url.params.get("stream") == "true":
-            return httpx2.Response(200, headers={"content-type": "text/event-stream"}, text=events)
-        return httpx2.Response(200, json=sent)
-
-    return answer
-
-
-def client_for(sent: JSON, asynchronous: bool) -> Any:
-    transport = httpx2.MockTransport(answer_with(sent))
-    if asynchronous:
-        return AsyncOpenAI(api_key="k", http_client=httpx2.AsyncClient(transport=transport))
-    return OpenAI(api_key="k", http_client=httpx2.Client(transport=transport))
-
-
-def told(error: BaseException | None) -> JSON | None:
-    """The verdict, in a form that compares and travels."""
-    if error is None:
-        return None
-    equivalent = getattr(error, "equivalent", None)
-    facts = {name: getattr(error, name, None) for name in FACTS}
-    return {"class": type(error).__name__, "equivalent": equivalent and equivalent.__name__, **facts}
-
-
-def verdict(contract: Any, call: Callable[..., Any], *args: Any) -> JSON | None:
-    """What is raised; None where nothing is, and any class but ours is a failure."""
+def verdict(data: Any) -> BackgroundResponseError | None:
     try:
-        call(*args)
-    except contract.BackgroundResponseError as error:
-        return told(error)
+        raise_on_failure(data)
+    except BackgroundResponseError as error:
+        return error
     return None
 
 
-def of_the_shim() -> dict[str, dict[str, JSON | None]]:
-    """By row and function, what the shim's own functions give."""
-    import openai_background as shim
-    from openai_background import _side
-
-    shim_: Any = shim
-    contract: Any = _side.contract
-    assert not _side.NATIVE, "this openai has the feature itself"
-
-    async def shim_retrieve(client: Any, _: JSON) -> Any:
-        return await settled(shim_.retrieve(client, ID))
-
-    async def shim_poll(client: Any, sent: JSON) -> Any:
-        if sent["status"] in ("queued", "in_progress", "another_word"):
-            return None
-        return await settled(shim_.poll(client, ID))
-
-    async def shim_stream(client: Any, _: JSON) -> Any:
-        return await consumed(await settled(shim_.retrieve(client, ID, stream=True)))
-
-    async def shim_accumulated(client: Any, _: JSON) -> Any:
-        manager = shim_.stream(client, ID)
-        if hasattr(manager, "__aenter__"):
-            async with manager as events:
-                return await consumed(events)
-        with manager as events:
-            return await consumed(events)
-
-    found: dict[str, dict[str, JSON | None]] = {}
-    for name, sent in rows(contract):
-        found[name] = {}
-        for route in (shim_retrieve, shim_poll, shim_stream, shim_accumulated):
-            if "stream" not in route.__name__ and "accumulated" not in route.__name__ or ends(sent):
-                for asynchronous in (False, True):
-                    client = client_for(sent, asynchronous)
-                    found[name][f"{route.__name__} {asynchronous}"] = verdict(contract, run, route, client, sent)
-        for form, data in by_hand(contract, sent):
-            found[name][form] = verdict(contract, shim_.raise_on_failure, data)
-    return found
+def check(name: str, sent: JSON, found: Mapping[str, Any]) -> None:
+    """Holds what was told on each route against what `raise_on_failure` says."""
+    expected = told(verdict(sent))
+    for way, one in found.items():
+        if way.endswith("events") and sent.get("status") not in ENDED:
+            assert one["class"] == "BackgroundStreamInterruptedError", way  # such a stream tells of no end
+        elif way.endswith("events") and name == "late_cause":
+            assert one["class"] == "BackgroundBadRequestError", way  # which knows more than a poll
+        else:
+            assert one == expected, way
 
 
-def ends(sent: JSON) -> bool:
-    """Whether a stream of it has a last event; without, it is interrupted, which is another verdict."""
-    return sent["status"] not in ("queued", "in_progress", "another_word", "no_such_status")
+@one_loop
+@pytest.mark.parametrize("name", ENDINGS)
+async def test_run_has_the_same_verdict_on_every_route(site: Site, name: str) -> None:
+    response_id = site.server.add(ENDINGS[name])
+    sent = sent_as(site.clients[0], response_id)
+    assert (verdict(sent) is None) == (name in GOING_ON)
+    found = {"text": told(verdict(json.dumps(sent))), "bytes": told(verdict(json.dumps(sent).encode()))}
+    waits = {} if name in GOING_ON[1:] else {"poll": poll}  # which would wait for ever
+    for client in site.clients:
+        for way, route in {**ANSWERS, **waits, **STREAMS}.items():
+            _, error = await walk(route, client, response_id, raise_on_failure=True)
+            found[f"{type(client).__name__} {way}"] = told(error)
+    check(name, sent, found)
 
 
-async def closing(route: Route, client: Any, sent: JSON) -> Any:
-    try:
-        return await route(client, sent)
-    finally:
-        await settled(client.close())
+def cause(error: Any) -> Mapping[str, Any]:
+    """What is the same however much of the run was streamed before."""
+    facts = told(error) or {}
+    return {name: fact for name, fact in facts.items() if name not in ("text", "status", "response_id", "output_text")}
 
 
-def run(route: Route, client: Any, sent: JSON) -> Any:
-    return asyncio.run(closing(route, client, sent))
+@one_loop
+@pytest.mark.parametrize("before", [[], opening()], ids=["alone", "after_others"])
+@pytest.mark.parametrize("name", LAST_EVENTS)
+async def test_last_event_has_the_verdict_of_raise_on_failure(site: Site, name: str, before: list[JSON]) -> None:
+    last = LAST_EVENTS[name]
+    expected = verdict({"type": "error", **last} if "error" in last else last) if name != "stranger" else None
+    response_id = site.add(*before, last)
+    for client in site.clients:
+        stock, _ = await walk(STREAMS["plain events"], client, response_id)
+        seen, error = await walk(STREAMS["plain events"], client, response_id, raise_on_failure=True)
+        assert seen == stock
+        if expected is None:
+            assert type(error).__name__ == "BackgroundStreamInterruptedError"
+        else:
+            assert cause(error) == cause(expected)
 
 
-# -- the tests
-
-if __name__ == "__main__":
-    print(json.dumps(of_the_shim()))
-    sys.exit()
-
-from openai.lib import background  # noqa: E402
-
-ROWS = dict(rows(background))
-
-
-@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.__name__)
-@pytest.mark.parametrize("name", ROWS)
-async def test_route_gives_the_verdict_of_raise_on_failure(name: str, route: Route, asynchronous: bool) -> None:
-    sent = ROWS[name]
-    if route in STREAMS and not ends(sent):
-        pytest.skip("no event tells of its end")
-    expected = verdict(background, background.raise_on_failure, sent)
-    caught: BaseException | None = None
-    try:
-        await closing(route, client_for(sent, asynchronous), sent)
-    except background.BackgroundResponseError as error:
-        caught = error
-    assert told(caught) == expected
-
-
-@pytest.mark.parametrize("name", ROWS)
-def test_form_gives_the_verdict_of_the_mapping(name: str) -> None:
-    sent = ROWS[name]
-    verdicts = {form: verdict(background, background.raise_on_failure, data) for form, data in by_hand(background, sent)}  # fmt: skip
-    assert all(one == verdicts["mapping"] for one in verdicts.values()), verdicts
-    assert (verdicts["mapping"] is None) == (name in ("completed", "queued", "in_progress", "another_word"))
-
-
-def test_rows_give_the_class_that_the_table_names() -> None:
-    for rule in background.CONTRACT:
-        found = verdict(background, background.raise_on_failure, ROWS[f"{rule.kind}-{rule.key}"])
-        assert found is not None
-        if rule.kind == "wrapper" and rule.equivalent is None:
-            continue  # what is inside decides
-        assert found["equivalent"] == (rule.equivalent and rule.equivalent.__name__), rule.key
-        assert (found["retryable"], found["known"]) == (rule.retryable, True), rule.key
+@one_loop
+@settings(checked, max_examples=60)
+@given(
+    error=errors(st.nothing()).filter(lambda error: any(error.get(name) for name in ("code", "type", "message"))),
+    shape=st.sampled_from(["failed", "nested", "cause_after", "cause_before"]),
+    deltas=st.integers(0, 40),
+)
+async def test_stream_of_any_cause_has_the_verdict_of_a_poll(site: Site, error: JSON, shape: str, deltas: int) -> None:
+    before, nested = opening(deltas), {"type": "error", "error": error}
+    last = {
+        "failed": [failed(error=error)],
+        "nested": [nested],
+        "cause_after": [failed(error=None), nested],
+        "cause_before": [nested, failed(error=None)],
+    }[shape]
+    expected = cause(verdict(failed(error=error)["response"]))
+    response_id = site.add(*before, *last)
+    for client in site.clients:
+        seen, raised = await walk(STREAMS["plain events"], client, response_id, raise_on_failure=True)
+        assert cause(raised) == expected
+        # What raises on stock is not delivered.
+        assert [event.type for event in seen] == [one["type"] for one in (*before, *last[:1]) if one is not nested]
+        assert isinstance(raised, BackgroundResponseError)
+        assert (raised.sequence_number, raised.response_id) == (before[-1]["sequence_number"], response_id)
+        assert [item.to_dict()["id"] for item in raised.background_response.output] == ["msg_9"]
 
 
 def test_shim_on_stock_gives_the_verdicts_of_the_fork() -> None:
-    from .test_stock_equality import stock_path
-
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI")}
-    environment["PYTHONPATH"] = os.pathsep.join([str(stock_path()), str(ROOT / "shim" / "src")])
-    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, dict[str, JSON | None]] = json.loads(done.stdout)
-    assert found.keys() == ROWS.keys()
-    for name, verdicts in found.items():
-        expected = json.loads(json.dumps(verdict(background, background.raise_on_failure, ROWS[name])))
-        for how, one in verdicts.items():
-            assert one == expected, (name, how)
+    with Loopback(log=False) as server:
+        ids = {name: server.add(scenario) for name, scenario in ENDINGS.items() if name not in GOING_ON}
+        found = run_program(
+            "shim_program", {"base_url": server.base_url, "ids": ids}, stock_path(), ROOT / "shim" / "src"
+        )
+        with OpenAI(base_url=server.base_url, api_key="loopback") as client:
+            for name, response_id in ids.items():
+                check(name, sent_as(client, response_id), found[name])
