@@ -27,6 +27,13 @@ def check(name: str, made: str, *, write: bool) -> None:
     assert write or text == now, "./scripts/test --integrations --write renews docs/integrations.md"
 
 
+def written(start: Sequence[str]) -> list[str]:
+    """The cells that the page has behind the first ones of a row; none where it has no such row."""
+    line = rf"^{re.escape('| ' + ' | '.join(start))} \| (.*) \|$"
+    found = re.search(line, PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1].split(" | ") if found else []
+
+
 def pinned(requirements: str, name: str) -> str:
     """The name and the version of one of the requirements."""
     text = (ROOT / "requirements" / f"{requirements}.txt").read_text(encoding="utf-8")
