@@ -17,7 +17,19 @@ already. Every name in `CATALOGUE` is also an id: `resp_<name>`.
 
 from ._wire import Fault, Answer, Request
 from ._server import Loopback
-from ._payloads import sse, dumps, sized, response
+from ._payloads import sse, dumps, sized, message, response
 from ._scenarios import CATALOGUE, Scenario
 
-__all__ = ["CATALOGUE", "Answer", "Fault", "Loopback", "Request", "Scenario", "dumps", "response", "sized", "sse"]
+__all__ = [
+    "CATALOGUE",
+    "Answer",
+    "Fault",
+    "Loopback",
+    "Request",
+    "Scenario",
+    "dumps",
+    "message",
+    "response",
+    "sized",
+    "sse",
+]
