@@ -16,7 +16,6 @@ from forktools.loopback import CATALOGUE, Fault, Request, Loopback, Scenario, ss
 from openai.types.responses import Response
 
 PATIENCE = 60.0  # seconds until a test gives up; a busy machine must not make one fail
-BROKEN = (httpx2.ReadError, httpx2.RemoteProtocolError)
 
 
 @pytest.fixture
@@ -155,10 +154,10 @@ def spoiled(fault: Fault, name: str = "completed", timeout: httpx2.Timeout | flo
 @pytest.mark.parametrize(
     ("fault", "raised"),
     [
-        (Fault.reset(), BROKEN),
-        *((Fault.close(keep), BROKEN) for keep in (0, 0.5)),
+        (Fault.reset(), httpx2.ReadError),
+        *((Fault.close(keep), httpx2.RemoteProtocolError) for keep in (0, 0.5)),
         *((Fault.hang(keep), httpx2.ReadTimeout) for keep in (None, 0.5)),
-        (Fault.raw(b"nonsense\r\n\r\n"), BROKEN),
+        (Fault.raw(b"nonsense\r\n\r\n"), httpx2.RemoteProtocolError),
     ],
 )
 def test_fault_that_breaks_the_connection_raises_in_the_client(fault: Fault, raised: Any, name: str) -> None:
@@ -187,7 +186,7 @@ def test_fault_that_is_an_answer_arrives_as_it_is(
 def test_stream_that_is_truncated_ends_cleanly_and_one_that_is_closed_does_not(server: Loopback) -> None:
     whole = get(server, stream := "completed?stream=true").content
     assert spoiled(Fault.truncate(), stream).content == whole[: len(whole) // 2]
-    with pytest.raises(BROKEN):
+    with pytest.raises(httpx2.RemoteProtocolError):
         spoiled(Fault.close(1), stream)
 
 

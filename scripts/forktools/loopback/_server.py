@@ -92,7 +92,7 @@ class Loopback:
         """Opens the port and starts the thread. Raises OSError when the port is taken."""
         port = socket.create_server(("127.0.0.1", self._port), backlog=4096)
         self._port = port.getsockname()[1]
-        portal = self._running.enter_context(from_thread.start_blocking_portal(name="loopback"))
+        portal = self._running.enter_context(from_thread.start_blocking_portal())
         self._running.enter_context(portal.wrap_async_context_manager(self._serving(port)))
         return self
 
