@@ -94,7 +94,7 @@ def test_round_ratio_is_the_median_of_neighbouring_blocks_in_turn() -> None:
 def test_ratio_is_within_its_bound_only_where_the_interval_is(
     values: list[float], most: float | None, met: str
 ) -> None:
-    assert report.ratio("import", values, most, "")[4] == met
+    assert report.row("import", values, most, "")[4] == met
 
 
 def test_interval_leaves_out_what_one_round_in_nine_may_be() -> None:

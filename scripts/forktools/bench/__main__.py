@@ -16,13 +16,12 @@ from typing import Sequence
 from datetime import datetime, timezone
 from statistics import median
 from collections import defaultdict
-from concurrent.futures.process import BrokenProcessPool
 
 from .. import ROOT, Refusal, pin
 from .cases import FORK, CASES
 from .sides import IMPORTS, Taken, folders, started, one_round
 from .memory import held
-from .report import exact, ratio, table
+from .report import row, table
 
 MINUTES = 4.8
 BLOCKS, SECONDS = 4, 0.025  # of a case in a round; of a block
@@ -46,11 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         print(f"bench: {refusal}", file=sys.stderr)
         return 1
-    except BrokenProcessPool:
-        print("bench: a process ended; what went wrong stands above.", file=sys.stderr)
-        return 1
     rows = [
-        ratio(title, [one.ratio for one in taken], MOST.get(title), absolute(taken)) for title, taken in found.items()
+        row(title, [one.ratio for one in taken], MOST.get(title), absolute(taken)) for title, taken in found.items()
     ]
     print(f"{circumstances()}, {len(found[IMPORTS[FORK]])} rounds\n\n{table([*rows, *sizes])}")
     return 0
@@ -76,7 +72,8 @@ def memory() -> list[tuple[str, ...]]:
         with started(folders()[FORK]) as side:
             waiting = side.pool.submit(held, "poll", size, TASKS).result()
             looping = side.pool.submit(held, "loop", size, LOOPS).result()
-        rows.append(exact(f"held by a waiting task, {name}", waiting / 1e3, 2.0, f"{looping / 1e3:.1f} kB a loop"))
+        compared = f"{looping / 1e3:.1f} kB a loop"
+        rows.append(row(f"held by a waiting task, {name}", [waiting / 1e3], 2.0, compared, unit="kB"))
     return rows
 
 

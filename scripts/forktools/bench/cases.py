@@ -1,7 +1,7 @@
 """What is compared as CPU time per call; in the process of a side.
 
-A case has two halves: stock's is what its user writes today, the other is what replaces it. Both get the same bytes from
-the same kind of transport. Two kinds of case run stock on both sides: the noise of the run, and a raw `retrieve`, which
+A case has two halves: stock's is what its user writes today, the other is what replaces it. Both get the same bytes
+from the same kind of transport. Two kinds of case run stock on both sides: the noise of the run, and a raw `retrieve`, which
 is what `poll` stands on.
 """
 
@@ -148,11 +148,9 @@ class Case(NamedTuple):
 
 
 def _cases() -> Iterator[tuple[str, Case]]:
-    small, large, late = pending(1_500), pending(28_000), pending(28_000, late=True)
-    yield (
-        "retrieve 1.5 kB, stock against itself: the noise",
-        Case((partial(retrieve, small), partial(retrieve, small)), on=TWIN),
-    )
+    small, large = pending(1_500), pending(28_000)
+    stock = partial(retrieve, small)
+    yield "retrieve 1.5 kB, stock against itself: the noise", Case((stock, stock), on=TWIN)
     for size, sent in {"1.5 kB": small, "28 kB": large}.items():
         stock = partial(retrieve, sent)
         yield f"retrieve {size}, flag off", Case((stock, stock), 1.01)
@@ -161,9 +159,13 @@ def _cases() -> Iterator[tuple[str, Case]]:
             f"retrieve {size}, stock's raw one: the floor of poll",
             Case((stock, partial(raw_retrieve, sent)), on=TWIN),
         )
-    yield "poll 1.5 kB", Case((partial(retrieve, small), partial(poll, small)), 0.70)
-    yield "poll 28 kB, status early", Case((partial(retrieve, large), partial(poll, large)), 0.45)
-    yield "poll 28 kB, status late", Case((partial(retrieve, late), partial(poll, late)), 0.50)
+    for title, sent, most in (
+        ("1.5 kB, status early", small, 0.70),
+        ("1.5 kB, status late", pending(1_500, late=True), 0.70),
+        ("28 kB, status early", large, 0.45),
+        ("28 kB, status late", pending(28_000, late=True), 0.50),
+    ):
+        yield f"poll {title}", Case((partial(retrieve, sent), partial(poll, sent)), most)
     yield "an error made, against _make_status_error", Case((status_error, background_error))
     for title, stream in {"": deltas, ", async": async_deltas}.items():
         yield f"delta of a stream{title}, flag off", Case((stream, stream), 1.01)

@@ -22,8 +22,8 @@ LONG = 3600.0
 
 
 def held(kind: str, size: int, tasks: int) -> float:
-    """Bytes that each of so many tasks holds: in the fork's `poll`, or in the `loop` that stock's user writes (retrieve,
-    look at the status, sleep), which keeps the last response in a variable."""
+    """Bytes that each of so many tasks holds: in the fork's `poll`, or in the `loop` that stock's user writes
+    (retrieve, look at the status, sleep), which keeps the last response in a variable."""
     body = bytearray(pending(size))
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=JSON, content=bytes(body)))
     http_client = httpx2.AsyncClient(transport=transport)
@@ -34,15 +34,14 @@ def held(kind: str, size: int, tasks: int) -> float:
         while run.status == "in_progress":
             await asyncio.sleep(LONG)
 
-    async def poll() -> None:
-        await responses.poll(RESPONSE_ID, poll_interval_ms=LONG * 1000)
-
-    async def sleep() -> None:
-        await asyncio.sleep(LONG)
+    waits: dict[str, Callable[[], Any]] = {
+        "poll": lambda: responses.poll(RESPONSE_ID, poll_interval_ms=LONG * 1000),
+        "loop": loop,
+    }
 
     async def compared() -> float:
         await responses.retrieve(RESPONSE_ID)  # pays for what a client does once
-        return await _each({"poll": poll, "loop": loop}[kind], tasks) - await _each(sleep, tasks)
+        return await _each(waits[kind], tasks) - await _each(lambda: asyncio.sleep(LONG), tasks)
 
     return asyncio.run(compared())
 

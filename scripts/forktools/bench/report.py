@@ -32,16 +32,12 @@ def met(between: tuple[float, float] | None, most: float | None) -> str:
     return "yes" if between[1] <= most else "NO"
 
 
-def ratio(title: str, values: Sequence[float], most: float | None, absolute: str) -> tuple[str, ...]:
-    """The row of what differs from round to round, with the absolute numbers behind it."""
-    between = interval(values)
-    shown = "{:.3f} to {:.3f}".format(*between) if between else "-"
-    return title, f"{median(values):.3f}", shown, f"{most:.2f}" if most else "", met(between, most), absolute
-
-
-def exact(title: str, kilobytes: float, most: float, absolute: str) -> tuple[str, ...]:
-    """The row of what is the same in each."""
-    return title, f"{kilobytes:.2f} kB", "exact", f"{most:.2f}", met((kilobytes, kilobytes), most), absolute
+def row(title: str, values: Sequence[float], most: float | None, absolute: str, *, unit: str = "") -> tuple[str, ...]:
+    """A line of the table. A value with a unit is the same in each round; one without is a ratio."""
+    between = (values[0], values[0]) if unit else interval(values)
+    shown = "exact" if unit else "{:.3f} to {:.3f}".format(*between) if between else "-"
+    middle = f"{median(values):.2f} {unit}" if unit else f"{median(values):.3f}"
+    return title, middle, shown, f"{most:.2f}" if most else "", met(between, most), absolute
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
