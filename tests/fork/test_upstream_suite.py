@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -79,7 +79,7 @@ def test_command_names_what_got_worse_until_nothing_is(
     assert said.endswith(f" s), 1 added\n{FOUND}")
 
     # What stock has is kept, until all of it is run; no test of a file that the series adds may be left out.
-    monkeypatch.setattr(lanes.Runner, "collect", None)
+    monkeypatch.setattr(lanes.Lane, "collect", None)
     commit(tree, {"tests/test_a.py": STOCK, "tests/lib/test_x.py": "def test_new(): ..."})
     assert suite.main(["--whole"]) == 0
     said = capsys.readouterr().out
@@ -111,20 +111,31 @@ def test_compare_asks_of_stock_only_what_it_has_and_takes_the_third_try() -> Non
     assert asked == [("patched", ["test_a.py", "test_b.py::test_two"]), ("stock", ["test_a.py"])] * 3
 
 
-def test_lane_leaves_out_what_it_has_no_data_for_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / lanes.TOO_NEW).write_text("tests/api_resources/test_new.py\n")
-    bare = [*lanes.HIDDEN, *lanes.RECORDED, *lanes.MOCKED]
-    assert lanes.Lane().left_out() == bare
-    assert sorted(lanes.Lane(pydantic_v1=True).left_out()) == sorted([*bare, *lanes.V1_LEFT_OUT])
-    assert lanes.Lane(data=tmp_path).left_out() == [*lanes.HIDDEN, *lanes.MOCKED]
-    mocked = lanes.Lane(data=tmp_path, api_resources="http://x")
-    assert mocked.left_out() == [*lanes.HIDDEN, "tests/api_resources/test_new.py"]
+def test_lane_leaves_out_what_it_has_no_data_for_and_nothing_else(tree: trees.Tree, tmp_path: Path) -> None:
+    new, too_new = "tests/api_resources/test_new.py", "tests/api_resources/test_newer.py"
+    (tmp_path / lanes.TOO_NEW).write_text(f"{too_new}\n")
+    apart = {*lanes.HIDDEN, *lanes.RECORDED, lanes.MOCKED[1], new, too_new, "tests/functional/test_api.py"}
+    commit(tree, dict.fromkeys([*apart, *lanes.LEGACY_FILES, "tests/lib/test_x.py"], ""))
+
+    def left_out(**options: Any) -> set[str]:
+        return {*lanes.Lane(tree).files(), *apart} - {*lanes.Lane(tree, **options).files()}
+
+    needs_api = {"tests/functional/test_api.py"}
+    assert left_out() == apart - needs_api
+    assert left_out(kind=lanes.PYDANTIC_V1) == apart
+    assert left_out(data=tmp_path) == apart - needs_api - {*lanes.RECORDED}
+    assert left_out(data=tmp_path, api_resources="http://x") == {*lanes.HIDDEN, too_new}
+    legacy = lanes.Lane(tree, kind=lanes.LEGACY_HTTPX)
+    assert {*lanes.LEGACY_FILES, "tests/lib/test_x.py"} <= {*legacy.files()} <= {*tree.added_tests()}
+    tree.turn(trees.STOCK)
+    assert legacy.files() == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["--api-resources", "http://127.0.0.1:1"], "needs --upstream-data"),
+        (["--upstream-data", "no-such-folder"], "no-such-folder is no folder"),
         (["--upstream-data", ".", "--api-resources", "http://127.0.0.1:1"], "no mock server answers at"),
     ],
 )

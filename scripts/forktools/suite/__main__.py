@@ -21,6 +21,11 @@ from . import lanes, trees, checks, compare
 from .. import ROOT, Refusal
 from ..recorded import BAD, GOOD
 
+KINDS = {
+    lanes.PYDANTIC_V1: "under pydantic 1.10",
+    lanes.LEGACY_HTTPX: "the six files that legacy httpx matters to",
+}
+
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """The command; returns its exit status."""
@@ -29,9 +34,9 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     )
     parser.add_argument("--upstream-data", type=Path, metavar="DIR", help="upstream's files that the sdist lacks")
     parser.add_argument("--api-resources", metavar="URL", help="also the generated tests, with the mock server there")
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--pydantic-v1", action="store_true", help="under pydantic 1.10")
-    kind.add_argument("--legacy-httpx", action="store_true", help="the six files that legacy httpx matters to")
+    kinds = parser.add_mutually_exclusive_group()
+    for kind, what in KINDS.items():
+        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, default="", help=what)
     parser.add_argument("--python", metavar="3.X", default=sys.executable, help="another interpreter, which uv finds")
     parser.add_argument("--whole", action="store_true", help="run all tests on stock, too, once for each release")
     parser.add_argument("--lint", action="store_true", help="linters and breaking changes instead of the suite")
@@ -46,20 +51,18 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         if options.lint:
             return 0 if checks.run(tree) else 1
         lane = lanes.Lane(
-            options.python,
-            options.upstream_data,
-            options.api_resources,
-            pydantic_v1=options.pydantic_v1,
-            legacy_httpx=options.legacy_httpx,
+            tree, options.kind, options.python, data=options.upstream_data, api_resources=options.api_resources
         )
-        return 0 if suite(lanes.Runner(lane, tree), whole=options.whole) else 1
+        return 0 if suite(lane, whole=options.whole) else 1
     except Refusal as refusal:
         print(f"test-upstream: {refusal}", file=sys.stderr)
         return 1
 
 
 def check(data: Path | None, api_resources: str | None) -> None:
-    """Raises Refusal unless the generated tests have what they need."""
+    """Raises Refusal unless upstream's data is there, and what the generated tests need."""
+    if data is not None and not data.is_dir():
+        raise Refusal(f"{data} is no folder.")
     if api_resources is None:
         return
     if data is None:
@@ -72,24 +75,24 @@ def check(data: Path | None, api_resources: str | None) -> None:
         ) from None
 
 
-def suite(runner: lanes.Runner, *, whole: bool) -> bool:
+def suite(lane: lanes.Lane, *, whole: bool) -> bool:
     """Runs a lane, says what was found, and returns whether nothing got worse. Raises Refusal when a test file that the
     series adds was not run, which no comparison could show."""
 
     def rerun(side: str, tests: Sequence[str]) -> Mapping[str, str]:
         print(f"{len(tests)} on {side}, alone", file=sys.stderr, flush=True)
-        return runner.alone(side, tests)
+        return lane.alone(side, tests)
 
     began = time.monotonic()
-    stock = runner.stock(whole=whole)
+    stock = lane.stock(whole=whole)
     between = time.monotonic()
-    patched = runner.run(trees.PATCHED)
+    patched = lane.run(trees.PATCHED)
     ended = time.monotonic()
     ran = {name.partition("::")[0] for name in patched}
-    if silent := [path for path in runner.tree.added_tests() if path not in ran]:
+    if silent := [path for path in lane.tree.added_tests() if path not in ran]:
         raise Refusal(f"{', '.join(silent)}: added by the series, but no test of it was run.")
     found = compare.compare(stock, patched, rerun)
-    print(f"{runner.lane.title}, Python {runner.version}")
+    print(f"{lane}")
     print(f"stock:   {counts(stock)} ({between - began:.0f} s)")
     print(f"patched: {counts(patched)} ({ended - between:.0f} s), {len(patched.keys() - stock.keys()):,} added")
     kinds = {"regression": found.regressions, "flake": found.flakes, "fails on stock as well": found.known}

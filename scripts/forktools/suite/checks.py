@@ -29,7 +29,7 @@ sys.exit(found or None)
 def run(tree: trees.Tree) -> bool:
     """Runs them and says what was found; returns whether all pass."""
     tree.turn(trees.PATCHED)
-    python = lanes.Runner(lanes.Lane(), tree).python
+    python = lanes.Lane(tree).interpreter
     tools, pyright = python.parent, Path(sys.executable).with_name("pyright")
     commands: dict[str, tuple[str | Path, ...]] = {
         "pyright on upstream's callers": (

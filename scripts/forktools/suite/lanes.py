@@ -11,8 +11,9 @@ import sys
 import json
 import hashlib
 import subprocess
-from typing import Mapping, Sequence
+from typing import Sequence
 from pathlib import Path
+from functools import cached_property
 from dataclasses import dataclass
 from concurrent.futures import ThreadPoolExecutor
 
@@ -42,81 +43,68 @@ LEGACY_REQUIREMENTS = "requirements/legacy-httpx.txt"
 V1_LEFT_OUT = ("tests/functional",)
 
 
+PYDANTIC_V1, LEGACY_HTTPX = "pydantic-v1", "legacy-httpx"
+
+
 @dataclass(frozen=True)
 class Lane:
-    """One way to run the suite.
+    """One way to run the suite, on either side of the tree.
 
+    kind:          "", PYDANTIC_V1 or LEGACY_HTTPX.
     python:        the interpreter, as uv finds it: "3.12", or a path.
     data:          upstream's own files that the sdist leaves out, or None.
     api_resources: the URL of the mock server, or None.
     """
 
+    tree: trees.Tree
+    kind: str = ""
     python: str = sys.executable
     data: Path | None = None
     api_resources: str | None = None
-    pydantic_v1: bool = False
-    legacy_httpx: bool = False
+
+    def __str__(self) -> str:
+        data = "with upstream's data" if self.data else "bare sdist"
+        version = subprocess.run([self.interpreter, "--version"], capture_output=True, text=True).stdout.strip()
+        return ", ".join(filter(None, [data, "api_resources" if self.api_resources else "", self.kind, version]))
+
+    @cached_property
+    def interpreter(self) -> Path:
+        """Of the lane's environment, made or brought up to date."""
+        folder = self.results.with_name("env") / f"{Path(self.python).name}{self.kind and '-'}{self.kind}"
+        also = (LEGACY_REQUIREMENTS,) if self.kind == LEGACY_HTTPX else ()
+        v1 = self.kind == PYDANTIC_V1
+        return trees.environment(folder, self.tree.folder, python=self.python, v1=v1, also=also)
 
     @property
-    def title(self) -> str:
-        """The lane in words, without its interpreter."""
-        parts = ["bare sdist" if self.data is None else "with upstream's data"]
-        parts += ["api_resources"] if self.api_resources else []
-        parts += ["pydantic 1.10"] if self.pydantic_v1 else []
-        parts += ["legacy httpx, six files"] if self.legacy_httpx else []
-        return ", ".join(parts)
+    def results(self) -> Path:
+        """The folder for what pytest said, and for what is kept."""
+        return self.tree.folder.with_name("results")
 
-    def left_out(self) -> list[str]:
-        """Files and folders of which no test is run."""
-        paths = [*HIDDEN, *(V1_LEFT_OUT if self.pydantic_v1 else ())]
-        if self.data is None:
-            paths += RECORDED
-        if not self.api_resources:
-            paths += MOCKED
-        elif self.data is not None:
-            paths += (self.data / TOO_NEW).read_text(encoding="utf-8").split()
-        return paths
-
-
-class Runner:
-    """A lane in its environment, on either side of the tree."""
-
-    def __init__(self, lane: Lane, tree: trees.Tree) -> None:
-        self.lane = lane
-        self.tree = tree
-        home = tree.folder.parent
-        self.results = home / "results"
-        kind = "-pydantic-v1" if lane.pydantic_v1 else "-legacy-httpx" if lane.legacy_httpx else ""
-        also = (LEGACY_REQUIREMENTS,) if lane.legacy_httpx else ()
-        self.python = trees.environment(
-            home / "env" / f"{Path(lane.python).name}{kind}",
-            tree.folder,
-            python=lane.python,
-            v1=lane.pydantic_v1,
-            also=also,
-        )
-        self.variables = trees.clean()
-        if lane.legacy_httpx:
-            self.variables["OPENAI_TEST_LEGACY_HTTPX"] = "1"
-        if lane.api_resources is not None:
-            self.variables["TEST_API_BASE_URL"] = lane.api_resources
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of pytest."""
+        more = {"OPENAI_TEST_LEGACY_HTTPX": "1"} if self.kind == LEGACY_HTTPX else {}
+        return {**trees.clean(), **more, **({"TEST_API_BASE_URL": self.api_resources} if self.api_resources else {})}
 
     def files(self) -> list[str]:
         """The lane's test files, of the side that the tree is on."""
-        if self.lane.legacy_httpx:
+        if self.kind == LEGACY_HTTPX:
             chosen = [*LEGACY_FILES, *self.tree.added_tests()]
             return [path for path in chosen if (self.tree.folder / path).is_file()]
-        found = sorted(
-            path.relative_to(self.tree.folder).as_posix() for path in self.tree.folder.glob("tests/**/test_*.py")
-        )
-        apart = tuple(f"{path}/" for path in self.lane.left_out())
-        return [path for path in found if not f"{path}/".startswith(apart)]
+        apart = [*HIDDEN, *(V1_LEFT_OUT if self.kind == PYDANTIC_V1 else ()), *(() if self.data else RECORDED)]
+        if not self.api_resources:
+            apart += MOCKED
+        elif self.data is not None:
+            apart += (self.data / TOO_NEW).read_text(encoding="utf-8").split()
+        left_out = tuple(f"{path}/" for path in apart)
+        found = (path.relative_to(self.tree.folder).as_posix() for path in self.tree.folder.glob("tests/**/test_*.py"))
+        return sorted(path for path in found if not f"{path}/".startswith(left_out))
 
     def run(self, side: str) -> dict[str, str]:
         """Runs the lane with upstream's settings and returns how each test ended.
 
         Each processor gets a pytest of its own with a part of the files, at most four: workers of pytest-xdist would
-        collect all of them each, which takes as long as some hundred tests.
+        collect all of them each, which takes as long as a thousand tests.
         """
         self.tree.turn(side)
         count, files = min(os.cpu_count() or 1, 4), self.files()
@@ -134,25 +122,18 @@ class Runner:
         if not arguments:
             return {}
         target, log = (self.results / f"{name}-{os.getpid()}{kind}" for kind in (".jsonl", ".log"))
-        options = ["-o", "addopts=--tb=native", "--continue-on-collection-errors"]
-        return recorded.run(
-            self.python, self.tree.folder, [*options, *arguments], variables=self.variables, target=target, log=log
-        )
+        arguments = ["-o", "addopts=--tb=native", "--continue-on-collection-errors", *arguments]
+        variables, folder = self.variables, self.tree.folder
+        return recorded.run(self.interpreter, folder, arguments, variables=variables, target=target, log=log)
 
     def collect(self) -> list[str]:
-        """The tests that stock has in this lane, none of which is run."""
-        command = [str(self.python), "-m", "pytest", "-o", "addopts=", "--collect-only", "-q", *self.files()]
+        """The tests that there are in this lane, none of which is run."""
+        command = [self.interpreter, "-m", "pytest", "-o", "addopts=", "--collect-only", "-q", *self.files()]
         done = subprocess.run(command, cwd=self.tree.folder, env=self.variables, capture_output=True, text=True)
         names = [line for line in done.stdout.partition("\n\n")[0].splitlines() if "::" in line]
         if not names:
             raise Refusal(f"pytest collected nothing on stock: {done.stdout[-2000:]}{done.stderr[-2000:]}")
         return names
-
-    @property
-    def version(self) -> str:
-        """Of its interpreter."""
-        code = "import platform; print(platform.python_version())"
-        return subprocess.run([str(self.python), "-c", code], capture_output=True, text=True).stdout.strip()
 
     def stock(self, *, whole: bool = False) -> dict[str, str]:
         """Stock's tests and how each ended, which is nothing when it was only collected; `whole` runs them all.
@@ -160,14 +141,13 @@ class Runner:
         Kept where release, lock file, interpreter and lane are the same.
         """
         self.tree.turn(trees.STOCK)
-        lock = (self.tree.folder / "uv.lock").read_text(encoding="utf-8")
-        parts = (self.lane.title, self.version, *self.files(), lock)
-        kept = self.results / f"stock-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}.json"
-        found: Mapping[str, str] = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+        same = (str(self), self.files(), (self.tree.folder / "uv.lock").read_text(encoding="utf-8"))
+        kept = self.results / f"stock-{hashlib.sha256(repr(same).encode()).hexdigest()[:16]}.json"
+        found: dict[str, str] = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
         if not found or (whole and not any(found.values())):
             found = self.run(trees.STOCK) if whole else dict.fromkeys(self.collect(), "")
-            kept.parent.mkdir(parents=True, exist_ok=True)
+            self.results.mkdir(parents=True, exist_ok=True)
             part = kept.with_suffix(".part")
             part.write_text(json.dumps(found), encoding="utf-8")
             part.replace(kept)
-        return dict(found)
+        return found
