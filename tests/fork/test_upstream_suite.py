@@ -1,5 +1,4 @@
-"""Stock and patched are compared test by test: what got worse is named, what only chance made fail is excused and named,
-too."""
+"""Stock and patched are compared test by test: what got worse is named, and so is what only chance made fail."""
 
 from __future__ import annotations
 

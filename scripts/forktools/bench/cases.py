@@ -1,8 +1,8 @@
 """What is compared as CPU time per call; in the process of a side.
 
 A case has two halves: stock's is what its user writes today, the other is what replaces it. Both get the same bytes
-from the same kind of transport. Two kinds of case run stock on both sides: the noise of the run, and a raw `retrieve`, which
-is what `poll` stands on.
+from the same kind of transport. Two kinds of case run stock on both sides: the noise of the run, and a raw
+`retrieve`, which is what `poll` stands on.
 """
 
 from __future__ import annotations

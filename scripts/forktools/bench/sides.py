@@ -2,9 +2,9 @@
 
 Promises: every process runs this interpreter with this environment, but for the folder from which `openai` comes; it
 proves that it got the one that was meant. No key, proxy or setting of the user's shell reaches it. A round has
-processes and a hash seed of its own, because the layout of one process alone can shift a ratio by a percent; within a round short
-blocks alternate (stock other, other stock, …) and the ratio is the median over neighbouring blocks, so that a change in
-the machine's speed meets both.
+processes and a hash seed of its own, because the layout of one process alone can shift a ratio by a percent; within a
+round short blocks alternate (stock other, other stock, …) and the ratio is the median over neighbouring blocks, so that
+a change in the machine's speed meets both.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Promises: a test of stock's that is not green on the patched tree (it fails, is skipped or is gone) is asked of stock,
 alone; where stock passes it, it is a regression, and so is a test that the series adds and that does not pass, unless
-running it again shows that the tree is not to blame: within TRIES runs, alone and one test after the other, it passes on
-the patched tree, or fails on stock. Then it is a flake, or known to fail, and is named as one.
+running it again shows that the tree is not to blame: within TRIES runs, alone and one test after the other, it passes
+on the patched tree, or fails on stock. Then it is a flake, or known to fail, and is named as one.
 """
 
 from __future__ import annotations

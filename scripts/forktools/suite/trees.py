@@ -1,8 +1,9 @@
 """The tree that upstream's tools run on, as stock and as patched, and the environments in which they do.
 
 Promises: `STOCK` is the verified sdist of the pinned release; `PATCHED` is the same with every patch of the series
-applied by `git am`, one commit each, or nothing is run and the patch is named. They are two commits of one work tree, so
-that everything else is the same for both, environment included. That is what upstream's own lock file says, made by uv.
+applied by `git am`, one commit each, or nothing is run and the patch is named. They are two commits of one work tree,
+so that everything else is the same for both, the environment included. That one is what upstream's own lock file says,
+made by uv.
 """
 
 from __future__ import annotations
