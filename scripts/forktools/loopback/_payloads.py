@@ -15,6 +15,8 @@ JSON = dict[str, Any]
 
 CREATED_AT = 1_790_000_000
 MODEL = "gpt-5.6"
+# The statuses with an event of their own, which is a stream's last one.
+_TERMINAL = ("completed", "failed", "incomplete", "cancelled")
 
 
 def dumps(payload: object) -> bytes:
@@ -70,8 +72,8 @@ def message(text: str, *, status: str = "completed") -> JSON:
 def events_of(ending: Mapping[str, Any], *, started: Mapping[str, Any]) -> Iterator[JSON]:
     """The server-sent events of a run that ends as `ending`, in order; the server numbers them.
 
-    `started` is the Response while it was queued. Text is sent word by word. A Response without a status ends its stream
-    with no terminal event, as a broken server would.
+    `started` is the Response while it was queued. Text is sent word by word. A Response with a status that the API
+    has no event for, or without one, ends its stream with no terminal event.
     """
     yield {"type": "response.created", "response": started}
     yield {"type": "response.queued", "response": started}
@@ -87,7 +89,7 @@ def events_of(ending: Mapping[str, Any], *, started: Mapping[str, Any]) -> Itera
         yield {"type": "response.output_text.done", **where, "text": part["text"], "logprobs": []}
         yield {"type": "response.content_part.done", **where, "part": part}
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
-    if "status" in ending:
+    if ending.get("status") in _TERMINAL:
         yield {"type": f"response.{ending['status']}", "response": ending}
 
 
