@@ -58,11 +58,12 @@ class Bench:
     def tests(self, paths: Sequence[str] = ()) -> Checks:
         """Tests in each environment, by default all that the series has added so far."""
         added = [path for path in self.changed(UPSTREAM, "A") if Path(path).name.startswith("test_")]
+        if not (paths or added):
+            return {}  # without a path pytest would take all of upstream's
         # As many processes as there are cores only pay where there is much to do.
         workers = "0" if paths else "2"
         how = ["-m", "pytest", "-q", "-o", "addopts=--tb=short", "-n", workers, "-p", "no:cacheprovider"]
-        pythons = self.pythons if paths or added else {}  # without a path pytest would take all of upstream's
-        return {f"tests, {title}": [str(python), *how, *(paths or added)] for title, python in pythons.items()}
+        return {f"tests, {title}": [str(python), *how, *(paths or added)] for title, python in self.pythons.items()}
 
     def run(self, step: str, checks: Checks) -> bool:
         """Runs checks side by side, the longest had better come first, and prints how they ended; whether all are good."""
