@@ -37,7 +37,7 @@ def test_bench_prints_every_row_with_its_bound_and_the_noise_beside_them(
         monkeypatch.setattr(bench, name, value)
     # Settings of the user, each of which would end the run.
     for name in ("OPENAI_BASE_URL", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.setenv(name, "no-such://[")
+        monkeypatch.setenv(name, "http://x:port")
     assert bench.main(["--minutes", "0"]) == 0
     said, _, shown = capsys.readouterr().out.partition("\n\n")
     assert f"openai {sides.pin.load(sides.ROOT).upstream}" in said and said.endswith(", 1 rounds")
