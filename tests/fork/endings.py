@@ -7,12 +7,21 @@ from dataclasses import replace
 from collections.abc import Iterator
 
 from forktools.loopback import CATALOGUE, Scenario, message
-from openai.lib.background import CONTRACT
+from openai.lib.background import CONTRACT, BackgroundResponseError, raise_on_failure
 
 JSON = dict[str, Any]
 SAID = "Said the\nserver. Try again in 3s."
 ENDED = ("completed", "failed", "incomplete", "cancelled")
 GOING_ON = ("completed", "queued", "in_progress", "another_word")
+
+
+def verdict(data: Any) -> BackgroundResponseError | None:
+    """What `raise_on_failure` raises."""
+    try:
+        raise_on_failure(data)
+    except BackgroundResponseError as error:
+        return error
+    return None
 
 
 def endings() -> Iterator[tuple[str, Scenario]]:
@@ -57,8 +66,6 @@ LAST_EVENTS: dict[str, JSON] = {
     ),
     "bare": {"type": "response.failed", "response": {"status": "failed"}},
     "no_status": {"type": "response.failed", "response": {"error": ERROR}},
-    "incomplete_bare": {"type": "response.incomplete", "response": {"status": "incomplete"}},
-    "cancelled_bare": {"type": "response.cancelled", "response": {"status": "cancelled"}},
     "flat": {**ERROR, "type": "error", "param": None},
     "nested": {"type": "error", "error": ERROR},
     "nested_status": {"type": "error", "status": 400, "error": {"type": "invalid_request_error", "message": "No."}},

@@ -109,3 +109,9 @@ def told(error: Any) -> Mapping[str, Any] | None:
         "text": str(error).replace(f", request {getattr(error, 'request_id', None)}]", "]"),
         **{name: getattr(error, name, None) for name in FACTS},
     }
+
+
+def cause(error: Any) -> Mapping[str, Any]:
+    """What of that is the same whatever id was asked for, and however much was streamed before."""
+    facts = told(error) or {}
+    return {name: fact for name, fact in facts.items() if name not in ("text", "status", "response_id", "output_text")}

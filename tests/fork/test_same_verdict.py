@@ -15,10 +15,10 @@ from hypothesis import given, settings, strategies as st
 from openai import OpenAI, AsyncOpenAI
 from forktools import ROOT
 from forktools.loopback import Loopback, Scenario
-from openai.lib.background import BackgroundResponseError, raise_on_failure
+from openai.lib.background import BackgroundResponseError
 
-from .routes import ANSWERS, STREAMS, poll, told, walk, settled
-from .endings import JSON, ENDED, ENDINGS, GOING_ON, LAST_EVENTS, failed, opening
+from .routes import ANSWERS, STREAMS, poll, told, walk, cause, settled
+from .endings import JSON, ENDED, ENDINGS, GOING_ON, LAST_EVENTS, failed, opening, verdict
 from .test_properties import errors, checked
 from .test_stock_equality import stock_path, run_program
 
@@ -54,14 +54,6 @@ async def site() -> AsyncIterator[Site]:
             await settled(client.close())
 
 
-def verdict(data: Any) -> BackgroundResponseError | None:
-    try:
-        raise_on_failure(data)
-    except BackgroundResponseError as error:
-        return error
-    return None
-
-
 def check(name: str, sent: JSON, found: Mapping[str, Any]) -> None:
     """Holds what was told on each route against what `raise_on_failure` says."""
     expected = told(verdict(sent))
@@ -87,12 +79,6 @@ async def test_run_has_the_same_verdict_on_every_route(site: Site, name: str) ->
             _, error = await walk(route, client, response_id, raise_on_failure=True)
             found[f"{type(client).__name__} {way}"] = told(error)
     check(name, sent, found)
-
-
-def cause(error: Any) -> Mapping[str, Any]:
-    """What is the same however much of the run was streamed before."""
-    facts = told(error) or {}
-    return {name: fact for name, fact in facts.items() if name not in ("text", "status", "response_id", "output_text")}
 
 
 @one_loop
