@@ -23,6 +23,7 @@ from ._environments import HOME, python
 SECONDS = 1500  # on a busy machine
 TRIES = 3
 OPTIONS = (
+    *("-c", "pyproject.toml"),  # its own configuration, and where it has none not that of this repository
     *("-p", "no:cacheprovider", "-o", "addopts=", "--continue-on-collection-errors"),
     *("--allow-unix-socket", "--allow-hosts=127.0.0.1,::1,localhost"),  # of pytest-socket
 )
