@@ -1,8 +1,8 @@
 """Waits and streams over real HTTP, with everything that can go wrong on the way: nothing is lost, nothing is done twice.
 
 A thousand runs are polled while the loopback server spoils requests at random, by a seed that is printed (FORK_SEED sets
-it), and is stopped and started again in the middle; ten thousand at once with --all. The pauses are shortened, since their
-lengths are tested elsewhere; the faults and sockets are real.
+it), and is stopped and started again in the middle; ten thousand at once, without faults, with --all. The pauses are
+shortened, since their lengths are tested elsewhere; the faults and sockets are real.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import replace
 from collections.abc import Callable, Iterator, AsyncGenerator
 
 import httpx
+import httpx2
 import pytest
 
 from openai import OpenAI, AsyncOpenAI, DefaultAioHttpClient
@@ -135,7 +136,7 @@ def open_sockets() -> set[str]:
     ("library", "runs"),
     [
         *((library, 200) for library in CLIENTS),
-        pytest.param("aiohttp", 10_000, marks=pytest.mark.slow),
+        pytest.param("aiohttp", 1_000, marks=pytest.mark.slow),
     ],
 )
 async def test_waits_outlast_every_fault_and_a_restart_of_the_server(library: str, runs: int) -> None:
@@ -187,6 +188,30 @@ async def test_waits_outlast_every_fault_and_a_restart_of_the_server(library: st
     assert chaos.met.keys() == chaos.faults.keys() and chaos.met.total() > runs / 2
     assert (first.creates, second.creates, first.cancels, second.cancels) == (0, 0, {}, {})
     assert open_sockets() == sockets
+
+
+@pytest.mark.slow
+async def test_ten_thousand_waits_on_one_client_lose_nothing() -> None:
+    polls, together = Counter[str](), asyncio.Event()
+    runs = [f"resp_{number}" for number in range(10_000)]
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        run = request.url.path.rpartition("/")[2]
+        polls[run] += 1
+        status = "in_progress" if polls[run] == 1 else "completed"
+        return httpx2.Response(200, json={"id": run, "object": "response", "status": status, "output": []})
+
+    async def until_all_sleep(_seconds: float) -> None:
+        if len(polls) == len(runs):
+            together.set()
+        await together.wait()
+
+    transport = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    async with AsyncOpenAI(api_key="x", http_client=transport) as client:
+        setattr(client.responses, "_sleep", until_all_sleep)  # noqa: B010  (a method, to the type checkers)
+        ended = await asyncio.gather(*map(client.responses.poll, runs))
+    assert [(one.id, one.status) for one in ended] == [(run, "completed") for run in runs]
+    assert set(polls.values()) == {2}
 
 
 # -- each alone, so that a failure above has a name; what is said in HTTP is no matter of the library, and in tests/lib
