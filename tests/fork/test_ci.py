@@ -100,17 +100,19 @@ def test_tag_is_published_once_and_left_where_it_is(clone: Clone) -> None:
 
 
 @pytest.mark.parametrize(("status", "how"), [(0, "carried"), (1, "stopped on its way from")])
-def test_follow_opens_one_issue_for_a_release_with_what_rebase_printed(clone: Clone, status: int, how: str) -> None:
+def test_weekly_rebase_opens_one_issue_for_a_release_with_what_rebase_printed(
+    clone: Clone, status: int, how: str
+) -> None:
     clone.program("scripts/rebase", f'echo "rebase $* knows ${{GH_TOKEN:-nothing}}"; exit {status}')
     title = "openai 1.3.0 is out"
-    assert clone.run(".ci/follow", there=title) == (0, f"{title}: there is an issue already\n")
+    assert clone.run(".ci/rebase", there=title) == (0, f"{title}: there is an issue already\n")
     assert clone.said == []
-    assert clone.run(".ci/follow", there="openai 1.3.0 is out of reach")[0] == 0
+    assert clone.run(".ci/rebase", there="openai 1.3.0 is out of reach")[0] == 0
     body = ["", "```text", "rebase 1.3.0 knows nothing", "```"]
     create = f"issue create --title {title} --body-file -"
     assert clone.said == [create, f"`./scripts/rebase 1.3.0` {how} `1.2.0` to `1.3.0`:", *body]
     clone.write("pyproject.toml", PROJECT.replace("1.2.0", "1.3.0"))
-    assert clone.run(".ci/follow") == (0, "the pin is the newest release, 1.3.0\n")
+    assert clone.run(".ci/rebase") == (0, "the pin is the newest release, 1.3.0\n")
 
 
 def test_workflow_pins_every_action_by_its_commit_and_runs_what_is_there() -> None:
@@ -119,5 +121,5 @@ def test_workflow_pins_every_action_by_its_commit_and_runs_what_is_there() -> No
     assert actions
     assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in actions)
     programs = re.findall(r"run: \./(\S+)", workflow)
-    assert {".ci/run", ".ci/tag", ".ci/follow", "scripts/test", "scripts/test-matrix"} == set(programs)
+    assert {".ci/run", ".ci/tag", ".ci/rebase", "scripts/test", "scripts/test-matrix"} == set(programs)
     assert all(os.access(ROOT / path, os.X_OK) for path in programs)
