@@ -70,7 +70,9 @@ def shim(session: nox.Session) -> None:
     for release in session.posargs or RELEASES:
         python = _python(session, f".nox/shim-{release}")
         shim = ["./shim", "--reinstall-package=openai-background"]
-        session.run(UV, "pip", "install", "--quiet", "--python", python, f"openai=={release}", *shim, *TRAVEL_TOOLS)
+        session.run(
+            UV, "pip", "install", "--quiet", "--python", python, f"openai[aiohttp]=={release}", *shim, *TRAVEL_TOOLS
+        )
         session.run(python, *PYTEST, "shim/tests/test_shim.py", env=CLEAN)
         reports.append(f".nox/shim-{release}.json")
         translated = ["-p", "shim_on_stock", f"--shim-report={reports[-1]}", TRAVELLING[0]]
