@@ -17,7 +17,13 @@ def requests_of(server: Loopback) -> list[Any]:
     """What came, without what differs from run to run."""
     varies = ("host", "content-length", "traceparent")
     return [
-        (one.method, one.path, one.query, one.body, {key: one.headers[key] for key in one.headers if key not in varies})
+        (
+            one.method,
+            one.path,
+            one.query,
+            one.body,
+            {key: one.headers[key] for key in one.headers if key.lower() not in varies},
+        )
         for one in server.requests
     ]
 
