@@ -93,11 +93,11 @@ class Fault:
         return cls("end", instead=Answer(code, {"content-type": "text/html"}, [page]))
 
     @classmethod
-    def status(cls, code: int, *, retry_after: str | None = None, headers: Mapping[str, str] | None = None) -> Fault:
+    def status(cls, code: int, *, retry_after: str | None = None) -> Fault:
         """An HTTP error with an error body, and a Retry-After header if one is given."""
         wait = {"retry-after": retry_after} if retry_after is not None else {}
         error = {"message": f"Injected: HTTP {code}.", "type": "injected_fault", "param": None, "code": None}
-        return cls("end", instead=Answer.json(code, {"error": error}, {**(headers or {}), **wait}))
+        return cls("end", instead=Answer.json(code, {"error": error}, wait))
 
     @classmethod
     def not_found(cls) -> Fault:
