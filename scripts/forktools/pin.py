@@ -179,11 +179,6 @@ def cached(root: Path, version: str) -> Upstream:
         raise Refusal(f"{CACHE}/{version} is no good, remove it to fetch it anew: {refusal}") from None
 
 
-def cached_record(root: Path, version: str) -> str:
-    """What `load_record` has to give for a release, from the copy in .upstream/."""
-    return sum_of(cached(root, version).rows)
-
-
 def version_of(found: Distribution) -> str:
     """What the METADATA of `found` gives as its version; "" where it tells none."""
     try:

@@ -77,7 +77,7 @@ def install(series: Series, new: pin.Pin, carried: str, upstream: pin.Upstream) 
     root, old, onto = series.root, series.tip(), series.git.ask("rev-parse", work.ONTO)
     project = (root / pin.PYPROJECT).read_text(encoding="utf-8")
     files = refresh.changes(series, new, onto, carried)
-    files[pin.PYPROJECT] = new.written(project, pin.cached_record(root, new.upstream)).encode()
+    files[pin.PYPROJECT] = new.written(project, pin.sum_of(upstream.rows)).encode()
     files["LICENSE"] = upstream.licence
     if (root / CONSTRAINTS).is_file():
         files[CONSTRAINTS] = constraints((root / CONSTRAINTS).read_text(encoding="utf-8"), new).encode()
